@@ -1,0 +1,220 @@
+"""The life of a complaint as one table. Every change of status, by whomever and through whichever door, is a row of it.
+
+`TABLE` answers three questions: in which statuses is an action possible, who may do it, where can it lead. Where an
+action can lead to more than one status, `choose` picks from the facts of the case, never from the caller's wish.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+from complaints.domain.errors import ActionNotAllowed
+from complaints.domain.vocabulary import OPEN, Role, Status
+
+S = Status
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What a choice between targets may depend on."""
+
+    remedies_open: int = 0  #: remedies decided on and not yet carried out
+    reachable: bool = True  #: the complainant can be asked whether they are satisfied (e-mail or phone)
+
+
+@dataclass(frozen=True)
+class Transition:
+    """One action: where it is possible, who may do it, where it leads.
+
+    `targets` empty means the status stays. `machine` actions are also open to the system; `roles` to people.
+    """
+
+    action: str
+    sources: frozenset[Status]
+    targets: frozenset[Status]
+    roles: frozenset[Role]
+    choose: Callable[[Facts], Status] | None = None
+
+    def target(self, status: Status, facts: Facts) -> Status:
+        """The status after the action."""
+        if not self.targets:
+            return status
+        if self.choose is not None:
+            return self.choose(facts)
+        (only,) = self.targets
+        return only
+
+
+_STAFF = frozenset({Role.AGENT, Role.LEAD, Role.APPROVER, Role.MANAGER, Role.ADMIN})
+_LEADS = frozenset({Role.LEAD, Role.MANAGER, Role.ADMIN})
+_APPROVERS = frozenset({Role.APPROVER, Role.LEAD, Role.MANAGER})
+_MACHINE = frozenset({Role.SYSTEM})
+_CUSTOMER = frozenset({Role.COMPLAINANT})
+_BEFORE_RESPONSE = frozenset(
+    {
+        S.RECEIVED,
+        S.TRIAGE,
+        S.INVESTIGATING,
+        S.AWAITING_CUSTOMER,
+        S.AWAITING_THIRD_PARTY,
+        S.DECIDING,
+    }
+)
+
+
+def _after_decision(facts: Facts) -> Status:
+    return S.REMEDYING if facts.remedies_open else S.RESPONDING
+
+
+def _after_response(facts: Facts) -> Status:
+    return S.CONFIRMING if facts.reachable else S.CLOSED
+
+
+def _rows() -> list[Transition]:
+    def row(
+        action: str,
+        sources: set[Status] | frozenset[Status],
+        targets: set[Status] | Status | None,
+        roles: frozenset[Role],
+        choose: Callable[[Facts], Status] | None = None,
+    ) -> Transition:
+        to = (
+            frozenset()
+            if targets is None
+            else frozenset({targets} if isinstance(targets, Status) else targets)
+        )
+        return Transition(action, frozenset(sources), to, roles, choose)
+
+    return [
+        # -- intake and triage
+        row("route", {S.RECEIVED}, S.INVESTIGATING, _MACHINE),
+        row("refer_to_triage", {S.RECEIVED}, S.TRIAGE, _MACHINE),
+        row("confirm_triage", {S.TRIAGE}, S.INVESTIGATING, _STAFF),
+        row(
+            "fast_track",
+            {S.RECEIVED, S.TRIAGE, S.INVESTIGATING},
+            S.RESPONDING,
+            _STAFF | _MACHINE,
+        ),
+        row("reject", {S.RECEIVED, S.TRIAGE, S.INVESTIGATING}, S.CLOSED, _STAFF),
+        row("merge", OPEN - {S.EXTERNAL}, S.CLOSED, _STAFF),
+        # -- investigation
+        row("ask_customer", {S.INVESTIGATING}, S.AWAITING_CUSTOMER, _STAFF),
+        row(
+            "customer_replied",
+            {S.AWAITING_CUSTOMER},
+            S.INVESTIGATING,
+            _CUSTOMER | _STAFF,
+        ),
+        row("customer_silent", {S.AWAITING_CUSTOMER}, S.INVESTIGATING, _MACHINE),
+        row("ask_third_party", {S.INVESTIGATING}, S.AWAITING_THIRD_PARTY, _STAFF),
+        row("third_party_replied", {S.AWAITING_THIRD_PARTY}, S.INVESTIGATING, _STAFF),
+        row("submit_findings", {S.INVESTIGATING}, S.DECIDING, _STAFF | _MACHINE),
+        # -- decision and remedies
+        row(
+            "decide",
+            {S.DECIDING},
+            {S.REMEDYING, S.RESPONDING},
+            _MACHINE,
+            _after_decision,
+        ),
+        row(
+            "approve",
+            {S.DECIDING},
+            {S.REMEDYING, S.RESPONDING},
+            _APPROVERS,
+            _after_decision,
+        ),
+        row("send_back", {S.DECIDING}, S.INVESTIGATING, _APPROVERS),
+        row("finish_remedies", {S.REMEDYING}, S.RESPONDING, _STAFF | _MACHINE),
+        # -- response and confirmation
+        row(
+            "send_response",
+            {S.RESPONDING},
+            {S.CONFIRMING, S.CLOSED},
+            _STAFF | _MACHINE,
+            _after_response,
+        ),
+        row("confirm", {S.CONFIRMING}, S.CLOSED, _CUSTOMER | _STAFF),
+        row("confirmation_timeout", {S.CONFIRMING}, S.CLOSED, _MACHINE),
+        row("appeal", {S.CONFIRMING, S.CLOSED}, S.REVIEWING, _CUSTOMER | _STAFF),
+        # -- appeal and external body
+        row("uphold_outcome", {S.REVIEWING}, S.RESPONDING, _APPROVERS),
+        row("change_outcome", {S.REVIEWING}, S.DECIDING, _APPROVERS),
+        row(
+            "refer_externally",
+            {S.REVIEWING, S.CONFIRMING, S.CLOSED},
+            S.EXTERNAL,
+            _STAFF,
+        ),
+        row("external_changes", {S.EXTERNAL}, S.DECIDING, _STAFF),
+        row("external_closes", {S.EXTERNAL}, S.CLOSED, _STAFF),
+        # -- ends
+        row("withdraw", OPEN, S.CLOSED, _CUSTOMER | _STAFF),
+        row("reopen", {S.CLOSED}, S.INVESTIGATING, _STAFF),
+        row("archive", {S.CLOSED}, S.ARCHIVED, _MACHINE),
+        row("erase", {S.ARCHIVED}, S.ERASED, _MACHINE),
+        # -- the status stays
+        row("acknowledge", OPEN | {S.CLOSED}, None, _STAFF | _MACHINE),
+        row("acknowledgment_bounced", OPEN | {S.CLOSED}, None, _MACHINE),
+        row(
+            "propose_remedy",
+            {S.INVESTIGATING, S.DECIDING, S.REMEDYING, S.REVIEWING},
+            None,
+            _STAFF,
+        ),
+        row("update_remedy", OPEN, None, _STAFF | _MACHINE),
+        row("assign", OPEN, None, _STAFF | _MACHINE),
+        row("reclassify", OPEN, None, _STAFF | _MACHINE),
+        row("escalate", OPEN, None, _STAFF | _MACHINE),
+        row(
+            "request_extension",
+            _BEFORE_RESPONSE | {S.REMEDYING, S.RESPONDING, S.REVIEWING},
+            None,
+            _STAFF,
+        ),
+        row(
+            "extend",
+            _BEFORE_RESPONSE | {S.REMEDYING, S.RESPONDING, S.REVIEWING},
+            None,
+            _LEADS | {Role.APPROVER},
+        ),
+        row("refuse_extension", OPEN, None, _LEADS | {Role.APPROVER}),
+        row("new_facts", OPEN, None, _STAFF | _CUSTOMER),
+        row("add_note", OPEN | {S.CLOSED}, None, _STAFF | _MACHINE),
+        row("add_message", OPEN | {S.CLOSED}, None, _STAFF | _CUSTOMER),
+        row(
+            "add_attachment",
+            OPEN | {S.CLOSED},
+            None,
+            _STAFF | _CUSTOMER | {Role.INTEGRATOR},
+        ),
+        row("link", OPEN | {S.CLOSED}, None, _STAFF | _MACHINE),
+        row("rate", {S.CONFIRMING, S.CLOSED}, None, _CUSTOMER | _STAFF),
+        row("review_management", OPEN, None, _LEADS),
+        row("legal_hold", {S.CLOSED, S.ARCHIVED}, None, _LEADS),
+        row("request_erasure", {S.ARCHIVED}, None, _LEADS),
+    ]
+
+
+#: action → transition
+TABLE: Mapping[str, Transition] = MappingProxyType({t.action: t for t in _rows()})
+
+
+def allowed(status: Status, roles: frozenset[Role] | None = None) -> list[str]:
+    """Actions possible in `status`, for actors holding any of `roles` (None: for anybody), in table order."""
+    return [
+        t.action
+        for t in TABLE.values()
+        if status in t.sources and (roles is None or roles & t.roles)
+    ]
+
+
+def transition(status: Status, action: str) -> Transition:
+    """The row for `action`, or `ActionNotAllowed` naming what is possible in `status` instead."""
+    found = TABLE.get(action)
+    if found is None or status not in found.sources:
+        raise ActionNotAllowed(action, status, allowed(status))
+    return found

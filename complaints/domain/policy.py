@@ -1,0 +1,201 @@
+"""The frozen policy bundle: numbers and names that a company decides, never control flow.
+
+One TOML file per field (`taxonomy.toml`, `routing.toml`, …); `config/policy.py` loads and checks them. Each bundle has a
+content hash; a complaint is pinned to the bundle it began under. Durations are ISO 8601 (`P14D`, `PT2H`).
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from decimal import Decimal
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+
+from complaints.domain.forms import Code
+from complaints.domain.vocabulary import Finding, Flag, Language, Role, Severity
+
+Currency = Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")]
+
+
+class Section(BaseModel):
+    """Base of all policy sections: frozen, and a misspelt key is an error."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Label(Section):
+    """A name in both languages."""
+
+    en: str
+    zh: str
+
+    def in_(self, language: Language) -> str:
+        """The name in `language`."""
+        return self.zh if language is Language.ZH else self.en
+
+
+class Category(Section):
+    """One complaint category. `severity` is where classification starts from."""
+
+    key: Code
+    label: Label
+    team: Code
+    severity: Severity = Severity.MODERATE
+    profiles: tuple[Code, ...] = Field(
+        default=(), description="Regulatory profiles that apply, beside the default."
+    )
+
+
+class RootCause(Section):
+    """One root cause for statistics and corrective action."""
+
+    key: Code
+    label: Label
+
+
+class Taxonomy(Section):
+    """Categories and root causes. `fallback` is used where no word decides."""
+
+    categories: tuple[Category, ...]
+    root_causes: tuple[RootCause, ...]
+    fallback: Code
+
+    def category(self, key: str) -> Category | None:
+        """The category with `key`."""
+        return next((c for c in self.categories if c.key == key), None)
+
+
+class Team(Section):
+    """A team; `email` receives its internal messages when a person has none."""
+
+    key: Code
+    label: Label
+    email: str | None = None
+
+
+class Routing(Section):
+    """Who gets what. Queues: Prefect work queues by severity, lower number first."""
+
+    teams: tuple[Team, ...]
+    default_team: Code
+    queues: dict[Severity, str]
+    auto_assign: bool = Field(
+        default=True, description="Give new work to the least loaded present member."
+    )
+    min_confidence: float = Field(
+        default=0.5,
+        ge=0,
+        le=1,
+        description="Below this classification confidence a person triages.",
+    )
+    triage_flags: tuple[Flag, ...] = Field(
+        description="Flags for which a person always triages."
+    )
+
+    def team(self, key: str) -> Team | None:
+        """The team with `key`."""
+        return next((t for t in self.teams if t.key == key), None)
+
+
+class Authority(Section):
+    """Who may promise what without a second pair of eyes."""
+
+    currency: Currency
+    limits: dict[Role, Decimal] = Field(
+        description="Most that a role may grant per case, in `currency`."
+    )
+    approve_severities: tuple[Severity, ...] = Field(
+        description="Severities that always need approval."
+    )
+    approve_categories: tuple[Code, ...] = ()
+    approve_findings: tuple[Finding, ...] = ()
+
+
+class Timings(Section):
+    """How long the case waits for people outside, and how it ends."""
+
+    customer_reply_within: timedelta = Field(
+        description="Silence of the complainant after which work goes on."
+    )
+    confirm_within: timedelta = Field(
+        description="Silence after the response that closes the case."
+    )
+    appeal_window: timedelta = Field(
+        description="After closing, an appeal or reopening is possible this long."
+    )
+    task_attempts: int = Field(default=3, ge=1, le=10)
+
+
+class FastTrack(Section):
+    """Standard solutions that may be used without an investigation."""
+
+    enabled: bool = True
+    automatic: bool = Field(
+        default=True,
+        description="Answer by machine when the classifier is sure enough.",
+    )
+    min_confidence: float = Field(default=0.8, ge=0, le=1)
+    severities: tuple[Severity, ...] = (Severity.MINOR,)
+
+
+class Solution(Section):
+    """A standard solution (knowledge-base article): when its words fit, it answers the complaint."""
+
+    key: Code
+    category: Code
+    title: Label
+    body: Label
+    words_en: tuple[str, ...] = ()
+    words_zh: tuple[str, ...] = ()
+
+
+class ResponsePolicy(Section):
+    """The final response."""
+
+    human_review_severities: tuple[Severity, ...] = Field(
+        default=(),
+        description="Severities for which a person reads the letter before it goes out.",
+    )
+    external_body: Label | None = Field(
+        default=None, description="Where the complainant may turn if unsatisfied."
+    )
+    signatory: Label
+
+
+class LifecyclePolicy(Section):
+    """Timings, fast track and the response."""
+
+    timings: Timings
+    fast_track: FastTrack = FastTrack()
+    response: ResponsePolicy
+    solutions: tuple[Solution, ...] = ()
+
+    def solution(self, key: str) -> Solution | None:
+        """The standard solution with `key`."""
+        return next((s for s in self.solutions if s.key == key), None)
+
+
+class Notifications(Section):
+    """How messages leave. Back-off doubles from `first_retry` to `longest_retry`; after `attempts` a letter is dead."""
+
+    attempts: int = Field(default=8, ge=1, le=50)
+    first_retry: timedelta = timedelta(seconds=5)
+    longest_retry: timedelta = timedelta(hours=1)
+    timeout: timedelta = timedelta(seconds=10)
+    per_minute: int = Field(
+        default=600, ge=1, description="Most messages handed over per minute."
+    )
+    per_recipient_per_hour: int = Field(
+        default=20, ge=1, description="Loop brake: most messages to one address."
+    )
+    silent_kinds: tuple[str, ...] = Field(
+        default=(), description="Message kinds this company does not send."
+    )
+
+
+class Retention(Section):
+    """How long an archived dossier is kept before disposal is proposed."""
+
+    default: timedelta
+    by_category: dict[Code, timedelta] = {}

@@ -1,0 +1,182 @@
+"""What can be asked of a complaint beside completing its steps: one pydantic model per action, for API, CLI and console."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Literal
+from uuid import UUID
+
+from pydantic import Field, model_validator
+
+from complaints.domain.forms import Code, Form, Line, OptionalWords, RemedyProposal, Words
+from complaints.domain.vocabulary import Audience, LinkKind, Severity
+
+
+class Withdraw(Form):
+    """The complainant takes the complaint back."""
+
+    reason: OptionalWords = Field(default="", description="Why, if they say.")
+
+
+class Reject(Form):
+    """Not a complaint, not ours, or not admissible; the complainant is told why."""
+
+    reason: Words = Field(description="Why, as the complainant will read it.")
+
+
+class Merge(Form):
+    """The same matter as another complaint: this one ends, the other one goes on for both complainants."""
+
+    into: Line = Field(description="Reference of the complaint that goes on.")
+    reason: OptionalWords = Field(default="", description="Why.")
+
+
+class AskCustomer(Form):
+    """Ask the complainant a question; internal clocks pause until they answer."""
+
+    question: Words = Field(description="The question, as they will read it.")
+
+
+class CustomerReplied(Form):
+    """The complainant's answer."""
+
+    answer: Words = Field(description="What they said.")
+
+
+class AskThirdParty(Form):
+    """Ask somebody outside (supplier, carrier, appraiser)."""
+
+    party: Line = Field(description="Who is asked.")
+    question: Words = Field(description="The question.")
+    email: Line | None = Field(default=None, description="Where it is sent; empty: you ask yourself.")
+
+
+class ThirdPartyReplied(Form):
+    """The third party's answer."""
+
+    answer: Words = Field(description="What they said.")
+
+
+class Assign(Form):
+    """Hand the complaint to somebody."""
+
+    person: UUID = Field(description="Id of the new assignee.")
+    reason: OptionalWords = Field(default="", description="Why.")
+
+
+class Reclassify(Form):
+    """Correct category, severity or team; what the clocks counted stays."""
+
+    category: Code | None = Field(default=None, description="New category.")
+    severity: Severity | None = Field(default=None, description="New severity.")
+    team: Code | None = Field(default=None, description="New team.")
+    reason: Words = Field(description="Why.")
+
+    @model_validator(mode="after")
+    def _something(self) -> Reclassify:
+        if self.category is None and self.severity is None and self.team is None:
+            raise ValueError("category: give a new category, severity or team")
+        return self
+
+
+class Escalate(Form):
+    """Make it more urgent and tell the lead."""
+
+    reason: Words = Field(description="Why.")
+
+
+class Note(Form):
+    """A remark for colleagues."""
+
+    text: Words = Field(description="The note.")
+
+
+class SendMessage(Form):
+    """A message in the thread, from us to the complainant or from them to us."""
+
+    text: Words = Field(description="The message.")
+    audience: Literal[Audience.COMPLAINANT, Audience.INTERNAL] = Field(
+        default=Audience.COMPLAINANT, description="Who may read it."
+    )
+
+
+class Appeal(Form):
+    """The complainant does not accept the outcome; somebody independent reviews it."""
+
+    reason: Words = Field(description="What is still wrong.")
+
+
+class Reopen(Form):
+    """Take a closed complaint up again."""
+
+    reason: Words = Field(description="Why.")
+
+
+class ReferExternally(Form):
+    """The case goes to an outside body (ombudsman, regulator, mediator, court)."""
+
+    body: Line = Field(description="The body.")
+    reason: Words = Field(description="Why, and on whose initiative.")
+
+
+class LinkTo(Form):
+    """Relate two complaints."""
+
+    to: Line = Field(description="Reference of the other complaint.")
+    kind: Literal[LinkKind.RELATED, LinkKind.DUPLICATE] = Field(default=LinkKind.RELATED, description="How.")
+    note: OptionalWords = Field(default="", description="Remark.")
+
+
+class NewFacts(Form):
+    """New facts arrived; clocks whose rule says so start anew."""
+
+    text: Words = Field(description="What is new.")
+
+
+class RequestExtension(Form):
+    """Ask for more time on one clock; a lead decides, the complainant is told before the old time is over."""
+
+    clock: Line = Field(description="Clock, as `profile.name`, e.g. `default.resolve`.")
+    days: int = Field(ge=1, le=365, description="How many days (in the clock's own unit) more.")
+    reason: Words = Field(description="Why, as the complainant will read it.")
+
+
+class ProposeRemedy(Form):
+    """Propose a measure."""
+
+    remedy: RemedyProposal = Field(description="The measure.")
+
+
+class LegalHold(Form):
+    """Keep the dossier beyond its retention time, or end that."""
+
+    hold: bool = Field(description="True: keep; false: normal retention again.")
+    reason: Words = Field(description="Why.")
+
+
+#: action → what must be given with it
+COMMANDS: Mapping[str, type[Form]] = MappingProxyType(
+    {
+        "withdraw": Withdraw,
+        "reject": Reject,
+        "merge": Merge,
+        "ask_customer": AskCustomer,
+        "customer_replied": CustomerReplied,
+        "ask_third_party": AskThirdParty,
+        "third_party_replied": ThirdPartyReplied,
+        "assign": Assign,
+        "reclassify": Reclassify,
+        "escalate": Escalate,
+        "add_note": Note,
+        "add_message": SendMessage,
+        "appeal": Appeal,
+        "reopen": Reopen,
+        "refer_externally": ReferExternally,
+        "link": LinkTo,
+        "new_facts": NewFacts,
+        "request_extension": RequestExtension,
+        "propose_remedy": ProposeRemedy,
+        "legal_hold": LegalHold,
+    }
+)

@@ -1,0 +1,89 @@
+"""A complaint as it comes in, whatever the channel: foreign data is turned into one `NewComplaint` at the edge."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, field_validator
+
+from complaints.domain.vocabulary import Channel, Language, Need
+
+_NO_NUL = r"^[^\x00]*$"
+Short = Annotated[str, StringConstraints(strip_whitespace=True, max_length=300, pattern=_NO_NUL)]
+#: Anything with one @ and a dotted domain; whether it exists, the delivery shows.
+Email = Annotated[
+    str, StringConstraints(strip_whitespace=True, max_length=254, pattern=r"^[^@\s<>,;\x00]+@[^@\s<>,;\x00]+\.[^@\s<>,;.\x00]+$")
+]
+#: The longest narrative taken, in characters. Longer ones belong into an attachment.
+NARRATIVE_LIMIT = 100_000
+
+
+class NewComplainant(BaseModel):
+    """Who complains; all empty means anonymous."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, json_schema_extra={"examples": [{"name": "王芳"}]})
+
+    name: Short = Field(default="", description="Name, as they want to be addressed.")
+    email: Email | None = Field(default=None, description="E-mail address for our letters.")
+    phone: Annotated[str, StringConstraints(strip_whitespace=True, pattern=r"^[+0-9][0-9 ()\-/]{3,30}$")] | None = Field(
+        default=None, description="Telephone number, with country code."
+    )
+    needs: tuple[Need, ...] = Field(default=(), max_length=10, description="What we must respect.")
+    safe_contact: Short = Field(default="", description="The only address or number that may be used, if any.")
+
+
+class NewComplaint(BaseModel):
+    """Everything a complainant or an agent may tell at intake."""
+
+    model_config = ConfigDict(
+        extra="forbid",
+        frozen=True,
+        json_schema_extra={
+            "examples": [
+                {
+                    "subject": "热水器漏水",
+                    "narrative": "上周安装的热水器漏水,客服电话一直打不通,要求尽快维修。",
+                    "language": "zh-CN",
+                    "channel": "api",
+                    "complainant": {"name": "王芳", "email": "wang.fang@example.com"},
+                }
+            ]
+        },
+    )
+
+    narrative: Annotated[
+        str, StringConstraints(strip_whitespace=True, min_length=1, max_length=NARRATIVE_LIMIT, pattern=_NO_NUL)
+    ] = Field(description="What happened, in the complainant's own words.")
+    subject: Short = Field(default="", description="A short title; empty takes the beginning of the narrative.")
+    channel: Channel = Field(default=Channel.API, description="How the complaint arrived.")
+    language: Language | None = Field(default=None, description="Language of our letters; empty: found from the words.")
+    product: Short = Field(default="", description="Product or service it is about.")
+    desired_remedy: Annotated[str, StringConstraints(strip_whitespace=True, max_length=2000, pattern=_NO_NUL)] = Field(
+        default="", description="What would put it right for the complainant."
+    )
+    order_ref: Short = Field(default="", description="Order, contract or account number.")
+    jurisdiction: Annotated[str, StringConstraints(pattern=r"^[a-z0-9_\-]{0,32}$")] = Field(
+        default="", description="Jurisdiction tag that selects regulatory profiles, e.g. `uk` or `cn`."
+    )
+    received_at: AwareDatetime | None = Field(
+        default=None, description="When it reached us, if earlier than now (a letter, a mail that waited)."
+    )
+    complainant: NewComplainant = Field(default=NewComplainant(), description="Who complains.")
+    external_source: Annotated[str, StringConstraints(pattern=r"^[a-z0-9_\-]{1,32}$")] | None = Field(
+        default=None, description="System it was taken from; together with external_id taken only once."
+    )
+    external_id: Annotated[str, StringConstraints(min_length=1, max_length=100, pattern=_NO_NUL)] | None = Field(
+        default=None, description="Its id in that system."
+    )
+    confidential: bool = Field(default=False, description="Only leads, managers and its own handlers may see it.")
+    extra: dict[str, Any] = Field(default_factory=dict, description="Further columns of an import, kept as they came.")
+
+    @field_validator("extra")
+    @classmethod
+    def _bounded(cls, value: dict[str, Any]) -> dict[str, Any]:
+        text = repr(value)
+        if len(text) > 20_000:
+            raise ValueError("at most 20,000 characters")
+        if "\\x00" in text:
+            raise ValueError("must not contain NUL characters")
+        return value

@@ -1,0 +1,190 @@
+"""Taking complaints in: stored durably with a reference, in one transaction with everything that follows from it."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from sqlalchemy import text
+from sqlmodel import col, select
+
+from complaints.domain import reference
+from complaints.domain.errors import Conflict, FieldProblem, InvalidInput
+from complaints.domain.intake import NewComplaint
+from complaints.domain.vocabulary import Audience, Channel, IntentKind, Language, Severity, Status
+from complaints.services import outbox
+from complaints.services.transition import record
+from complaints.store.columns import new_id
+from complaints.store.tables import Complainant, Complaint, IdempotencyKey, Party
+from complaints.store.unit import Work
+
+#: Characters of the narrative that full-text search looks at.
+_SEARCHED = 2_000
+
+
+@dataclass(frozen=True)
+class Taken:
+    """Answer to a submission; `new` is False when it had been taken before."""
+
+    id: UUID
+    reference: str
+    new: bool
+
+
+def submit(work: Work, new: NewComplaint, *, owner: str = "", key: str | None = None) -> Taken:
+    """Take one complaint. With `key` the same request, sent again by the same `owner`, gets the same answer.
+
+    Raises `Conflict` when the key was used for a different request.
+    """
+    if key is None:
+        return submit_many(work, [new])[0]
+    body = hashlib.sha256(new.model_dump_json().encode()).hexdigest()
+    work.session.connection().execute(
+        text("select pg_advisory_xact_lock(hashtextextended(:k, 0))"), {"k": f"{owner}/{key}"}
+    )
+    seen = work.session.get(IdempotencyKey, (owner, key))
+    if seen is not None:
+        if seen.request_hash != body:
+            raise Conflict("This Idempotency-Key was used for a different request. Use a new key for a new complaint.")
+        old = work.session.get_one(Complaint, seen.complaint_id)
+        return Taken(old.id, old.reference, new=False)
+    taken = submit_many(work, [new])[0]
+    work.session.add(
+        IdempotencyKey(owner=owner, key=key, request_hash=body, complaint_id=taken.id, at=work.now)
+    )
+    return taken
+
+
+def submit_many(work: Work, news: Sequence[NewComplaint]) -> list[Taken]:
+    """Take several in one transaction; those with an external id taken before are left as they are."""
+    for new in news:
+        if new.received_at is not None and new.received_at > work.now:
+            raise InvalidInput([FieldProblem("received_at", "lies in the future; give when it reached you")])
+    known = _known(work, news)
+    fresh: list[NewComplaint] = []
+    seen: set[tuple[str, str]] = set(known)
+    for new in news:
+        identity = _identity(new)
+        if identity is None or identity not in seen:
+            fresh.append(new)
+        if identity is not None:
+            seen.add(identity)
+    complaints = _insert(work, fresh)
+    known |= {
+        (c.external_source, c.external_id): Taken(c.id, c.reference, new=False)
+        for c in complaints
+        if c.external_source and c.external_id
+    }
+    created = iter(complaints)
+    answers: list[Taken] = []
+    pending = {id(n) for n in fresh}
+    for new in news:
+        if id(new) in pending:
+            made = next(created)
+            answers.append(Taken(made.id, made.reference, new=True))
+            pending.discard(id(new))
+        else:
+            answers.append(known[_identity(new) or ("", "")])
+    return answers
+
+
+def _identity(new: NewComplaint) -> tuple[str, str] | None:
+    return (new.external_source, new.external_id) if new.external_source and new.external_id else None
+
+
+def _known(work: Work, news: Sequence[NewComplaint]) -> dict[tuple[str, str], Taken]:
+    """Which external ids are stored; locks the sources so that two imports of one file do not race."""
+    found: dict[tuple[str, str], Taken] = {}
+    sources = sorted({i[0] for n in news if (i := _identity(n))})
+    for source in sources:
+        work.session.connection().execute(
+            text("select pg_advisory_xact_lock(hashtextextended(:k, 0))"), {"k": f"import/{source}"}
+        )
+        ids = [i[1] for n in news if (i := _identity(n)) and i[0] == source]
+        rows = work.session.exec(
+            select(Complaint.external_id, Complaint.id, Complaint.reference).where(
+                Complaint.external_source == source, col(Complaint.external_id).in_(ids)
+            )
+        ).all()
+        found |= {(source, str(key)): Taken(found_id, ref, new=False) for key, found_id, ref in rows}
+    return found
+
+
+def _insert(work: Work, news: Sequence[NewComplaint]) -> list[Complaint]:
+    if not news:
+        return []
+    numbers = work.session.connection().execute(
+        text("select nextval('complaint_number') from generate_series(1, :n)"), {"n": len(news)}
+    )
+    policy = work.policy
+    people, complaints = [], []
+    for new, number in zip(news, numbers.scalars(), strict=True):
+        complainant = _complainant(work, new)
+        people.append(complainant)
+        complaints.append(_complaint(work, new, complainant, int(number), policy.hash))
+    work.session.add_all(people)
+    work.session.flush()
+    work.session.add_all(complaints)
+    work.session.flush()
+    for new, complaint, complainant in zip(news, complaints, people, strict=True):
+        work.session.add(Party(complaint_id=complaint.id, complainant_id=complainant.id))
+        record(
+            work,
+            complaint,
+            "received",
+            audience=Audience.COMPLAINANT,
+            data={"channel": new.channel, "received_at": complaint.received_at.isoformat()},
+        )
+        outbox.add(work, IntentKind.START_RUN, f"start:{complaint.id}:1", complaint_id=complaint.id)
+    return complaints
+
+
+def _language(new: NewComplaint) -> Language:
+    if new.language is not None:
+        return new.language
+    han = sum("一" <= ch <= "鿿" for ch in new.narrative[:500])
+    return Language.ZH if han * 5 >= min(len(new.narrative), 500) else Language.EN
+
+
+def _complainant(work: Work, new: NewComplaint) -> Complainant:
+    who = new.complainant
+    return Complainant(
+        id=new_id(work.now),
+        name=who.name,
+        email=who.email,
+        phone=who.phone,
+        language=_language(new),
+        needs=[n.value for n in who.needs],
+        safe_contact=who.safe_contact,
+        created_at=work.now,
+    )
+
+
+def _complaint(work: Work, new: NewComplaint, who: Complainant, number: int, policy_hash: str) -> Complaint:
+    subject = new.subject or " ".join(new.narrative.split())[:80]
+    return Complaint(
+        id=new_id(work.now),
+        reference=reference.make(work.now.year, number),
+        status=Status.RECEIVED,
+        complainant_id=who.id,
+        channel=new.channel,
+        language=who.language,
+        subject=subject,
+        narrative=new.narrative,
+        search=f"{subject}\n{who.name}\n{new.narrative[:_SEARCHED]}".lower(),
+        product=new.product,
+        desired_remedy=new.desired_remedy,
+        order_ref=new.order_ref,
+        jurisdiction=new.jurisdiction,
+        external_source=new.external_source,
+        external_id=new.external_id,
+        extra=new.extra,
+        received_at=new.received_at or work.now,
+        created_at=work.now,
+        severity=Severity.MODERATE,
+        policy_hash=policy_hash,
+        confidential=new.confidential,
+        queue="bulk" if new.channel is Channel.FILE else "normal",
+    )

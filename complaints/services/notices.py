@@ -1,0 +1,109 @@
+"""Recording that somebody must be told. The letter is rendered and handed over after commit, by `dispatch`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from sqlmodel import col, select
+
+from complaints.domain.vocabulary import Audience, IntentKind, Language
+from complaints.services import outbox
+from complaints.services.contact import way_to_reach
+from complaints.store.tables import Complainant, Complaint, Party, Person
+from complaints.store.unit import Work
+
+
+def parties(work: Work, complaint: Complaint) -> list[Complainant]:
+    """Every complainant who is owed an acknowledgment and an answer in this case."""
+    return list(
+        work.session.exec(
+            select(Complainant)
+            .join(Party, col(Party.complainant_id) == col(Complainant.id))
+            .where(Party.complaint_id == complaint.id)
+            .order_by(col(Complainant.id))
+        ).all()
+    )
+
+
+def tell_complainants(
+    work: Work, complaint: Complaint, kind: str, once: str, context: Mapping[str, Any] | None = None
+) -> int:
+    """Write to every party that can be written to; `once` tells this occasion from others of its kind.
+
+    Returns how many letters were newly recorded.
+    """
+    count = 0
+    if kind in work.policy.notifications.silent_kinds:
+        return 0
+    for person in parties(work, complaint):
+        way = way_to_reach(person)
+        if way.kind != "email":
+            continue
+        count += outbox.add(
+            work,
+            IntentKind.NOTIFY,
+            f"{kind}:{complaint.id}:{person.id}:{once}",
+            complaint_id=complaint.id,
+            payload={
+                "template": kind,
+                "audience": Audience.COMPLAINANT,
+                "to": way.address,
+                "name": person.name,
+                "complainant_id": str(person.id),
+                "language": person.language,
+                "context": dict(context or {}),
+            },
+        )
+    return count
+
+
+def tell_staff(
+    work: Work,
+    complaint: Complaint | None,
+    kind: str,
+    once: str,
+    *,
+    people: Iterable[Person] = (),
+    tags: Iterable[str] = (),
+    context: Mapping[str, Any] | None = None,
+) -> int:
+    """Write to people by their address, or, where there is none, to whoever listens to the tags (team, lead…)."""
+    where = [(p.email or "", p.language, p.name, str(p.id)) for p in people] or [("", Language.ZH.value, "", "tags")]
+    count = 0
+    subject = complaint.id if complaint else "all"
+    for address, language, name, who in where:
+        count += outbox.add(
+            work,
+            IntentKind.NOTIFY,
+            f"{kind}:{subject}:{who}:{once}",
+            complaint_id=complaint.id if complaint else None,
+            payload={
+                "template": kind,
+                "audience": Audience.INTERNAL,
+                "to": address,
+                "name": name,
+                "language": language,
+                "tags": [*tags],
+                "context": dict(context or {}),
+            },
+        )
+    return count
+
+
+def tell_third_party(work: Work, complaint: Complaint, to: str, party: str, once: str, question: str) -> bool:
+    """Write to somebody outside; the letter carries the question and the reference, nothing about the complainant."""
+    return outbox.add(
+        work,
+        IntentKind.NOTIFY,
+        f"third_party_question:{complaint.id}:{to}:{once}",
+        complaint_id=complaint.id,
+        payload={
+            "template": "third_party_question",
+            "audience": Audience.THIRD_PARTY,
+            "to": to,
+            "name": party,
+            "language": complaint.language,
+            "context": {"question": question},
+        },
+    )

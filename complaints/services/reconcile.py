@@ -1,0 +1,128 @@
+"""Putting right what a crash or a lost Prefect database left: every open complaint has one live run at its gate."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+from sqlmodel import col, select
+
+from complaints.domain.ports import SYSTEM
+from complaints.domain.vocabulary import IntentKind, IntentState, Status
+from complaints.domain.walk import Move, next_move
+from complaints.services import outbox, walk
+from complaints.services.dispatch import restart
+from complaints.services.transition import lock
+from complaints.store.tables import Complaint, Outbox
+from complaints.store.unit import Store, Work
+
+#: State of each asked run: a Prefect state type (RUNNING, PAUSED, SCHEDULED, PENDING, COMPLETED, FAILED, CRASHED, …),
+#: or no entry where Prefect does not know the run.
+RunStates = Callable[[Iterable[UUID]], dict[UUID, str]]
+
+_LIVE = frozenset({"RUNNING", "PENDING", "SCHEDULED", "PAUSED", "CANCELLING"})
+#: A complaint whose run was recorded less than this ago is still on its way.
+_GRACE = timedelta(seconds=20)
+
+
+@dataclass
+class Report:
+    """What was found and what was done about it."""
+
+    looked_at: int = 0
+    unlaunched: list[str] = field(default_factory=list)
+    lost: list[str] = field(default_factory=list)
+    failed: list[str] = field(default_factory=list)
+    asleep: list[str] = field(default_factory=list)
+    stuck: list[str] = field(default_factory=list)
+
+    def as_dict(self) -> dict[str, Any]:
+        """For JSON."""
+        return dict(self.__dict__)
+
+    @property
+    def clean(self) -> bool:
+        """Nothing was wrong."""
+        return not (self.unlaunched or self.lost or self.failed or self.asleep or self.stuck)
+
+
+def reconcile(
+    store: Store, states: RunStates, *, repair: bool, restart_failed: bool = False, batch: int = 500
+) -> Report:
+    """Look at every complaint that is not archived; with `repair`, put right what can be.
+
+    A run that failed for good is left for a person to retry in Prefect (the case is reported) unless `restart_failed`.
+    """
+    report = Report()
+    last: UUID | None = None
+    while True:
+        with store.reading(SYSTEM) as work:
+            rows = _page(work, last, batch)
+            known = states([r.run_id for r in rows if r.run_id is not None])
+            wrong = [(r.id, kind) for r in rows if (kind := _wrong(work, r, known, restart_failed))]
+        if not rows:
+            return report
+        last = rows[-1].id
+        report.looked_at += len(rows)
+        names = {r.id: r.reference for r in rows}
+        for complaint_id, kind in wrong:
+            getattr(report, kind).append(names[complaint_id])
+            if repair and (kind != "failed" or restart_failed) and kind != "stuck":
+                with store.work(SYSTEM) as work:
+                    _mend(work, complaint_id, kind)
+
+
+def _page(work: Work, last: UUID | None, batch: int) -> list[Complaint]:
+    query = select(Complaint).where(col(Complaint.status).not_in([Status.ARCHIVED, Status.ERASED]))
+    if last is not None:
+        query = query.where(col(Complaint.id) > last)
+    return list(work.session.exec(query.order_by(col(Complaint.id)).limit(batch)).all())
+
+
+def _wrong(work: Work, complaint: Complaint, states: dict[UUID, str], restart_failed: bool) -> str | None:
+    young = complaint.created_at > work.now - _GRACE
+    if complaint.run_id is None:
+        return None if young else "unlaunched"
+    state = states.get(complaint.run_id)
+    if state is None:
+        return "lost"
+    if state not in _LIVE:
+        return "failed"
+    try:
+        move = next_move(walk.position(work, complaint))
+    except AssertionError:
+        return "stuck"
+    if state == "PAUSED" and move.move is not Move.WAIT:
+        return "asleep"
+    return None
+
+
+def _mend(work: Work, complaint_id: UUID, kind: str) -> None:
+    complaint = lock(work, complaint_id)
+    if kind == "unlaunched":
+        _revive_intent(work, complaint)
+    elif kind in ("lost", "failed"):
+        restart(work, complaint)
+    else:
+        outbox.add(
+            work,
+            IntentKind.WAKE_RUN,
+            f"wake:{complaint.id}:{complaint.event_count}:{int(work.now.timestamp())}",
+            complaint_id=complaint.id,
+        )
+
+
+def _revive_intent(work: Work, complaint: Complaint) -> None:
+    """The start intent exists; make it due now (it may be dead or leased by a dead process)."""
+    row = work.session.exec(
+        select(Outbox).where(Outbox.complaint_id == complaint.id, Outbox.kind == IntentKind.START_RUN)
+    ).first()
+    if row is None or row.state == IntentState.DONE:
+        restart(work, complaint)
+        return
+    row.state, row.next_at = IntentState.PENDING, work.now
+    work.session.add(row)
+    work.intents.append(row.id)

@@ -1,0 +1,138 @@
+"""The one writer: status changes, events and what follows from entering a status. Nothing else sets a status."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+from uuid import UUID
+
+from sqlmodel import col, select
+
+from complaints.domain import lifecycle
+from complaints.domain.errors import Forbidden, NotFound, StaleVersion
+from complaints.domain.lifecycle import Facts
+from complaints.domain.ports import Actor
+from complaints.domain.reference import parse
+from complaints.domain.vocabulary import Audience, IntentKind, RemedyState, Role, Status
+from complaints.services import clocks, opening, outbox
+from complaints.store import chain
+from complaints.services.contact import way_to_reach
+from complaints.store.tables import Complainant, Complaint, Event, Remedy
+from complaints.store.unit import Work
+
+_OPEN_REMEDIES = (RemedyState.PROPOSED, RemedyState.OFFERED, RemedyState.ACCEPTED)
+
+
+def lock(work: Work, complaint_id: UUID) -> Complaint:
+    """The complaint, locked until the transaction ends, so that its writers queue up one after another."""
+    found = work.session.exec(
+        select(Complaint).where(Complaint.id == complaint_id).with_for_update().execution_options(populate_existing=True)
+    ).first()
+    if found is None:
+        raise NotFound("complaint", complaint_id)
+    return found
+
+
+def lock_reference(work: Work, reference: str, version: int | None = None) -> Complaint:
+    """The complaint with `reference`, locked; `StaleVersion` when the caller saw another version."""
+    key = parse(reference)
+    found = work.session.exec(select(Complaint.id).where(Complaint.reference == key)).first()
+    if found is None:
+        raise NotFound("complaint", key)
+    complaint = lock(work, found)
+    if version is not None and version != complaint.version:
+        raise StaleVersion(version, complaint.version)
+    return complaint
+
+
+def record(
+    work: Work,
+    complaint: Complaint,
+    kind: str,
+    *,
+    reason: str = "",
+    data: Mapping[str, Any] | None = None,
+    audience: Audience = Audience.INTERNAL,
+    from_status: str | None = None,
+    actor: Actor | None = None,
+) -> Event:
+    """Append one event to the complaint's log, chain it, and let the clocks see it."""
+    who = actor or work.actor
+    event = Event(
+        complaint_id=complaint.id,
+        seq=complaint.event_count + 1,
+        at=work.now,
+        kind=kind,
+        actor_kind=who.kind,
+        actor_id=who.id,
+        actor_name=who.name,
+        audience=audience,
+        reason=reason,
+        from_status=from_status,
+        to_status=complaint.status if from_status else None,
+        data=json.loads(json.dumps(dict(data or {}), default=str)),
+        previous=complaint.chain_head or chain.GENESIS,
+        hash="",
+    )
+    event.hash = chain.digest(event)
+    complaint.event_count, complaint.chain_head = event.seq, event.hash
+    complaint.version += 1
+    work.session.add(event)
+    work.session.add(complaint)
+    clocks.on_event(work, complaint, event)
+    return event
+
+
+def facts(work: Work, complaint: Complaint) -> Facts:
+    """What choices between targets depend on."""
+    remedies = work.session.exec(
+        select(Remedy.id).where(Remedy.complaint_id == complaint.id, col(Remedy.state).in_(_OPEN_REMEDIES))
+    ).all()
+    complainant = work.session.get_one(Complainant, complaint.complainant_id)
+    return Facts(remedies_open=len(remedies), reachable=way_to_reach(complainant).kind != "none")
+
+
+def perform(
+    work: Work,
+    complaint: Complaint,
+    action: str,
+    *,
+    reason: str = "",
+    data: Mapping[str, Any] | None = None,
+    audience: Audience = Audience.INTERNAL,
+    actor: Actor | None = None,
+) -> Event:
+    """Do `action` if the transition table and the actor's roles allow it; change the status, log it, open what follows.
+
+    Raises `ActionNotAllowed` when the status forbids it, `Forbidden` when the actor's roles do.
+    """
+    who = actor or work.actor
+    before = Status(complaint.status)
+    row = lifecycle.transition(before, action)
+    if not (who.roles & row.roles):
+        need = ", ".join(sorted(row.roles - {Role.SYSTEM}))
+        raise Forbidden(f"'{action}' needs one of these roles: {need or 'the machine only'}.")
+    after = row.target(before, facts(work, complaint)) if row.choose else row.target(before, Facts())
+    complaint.status = after
+    event = record(
+        work,
+        complaint,
+        action,
+        reason=reason,
+        data=data,
+        audience=audience,
+        from_status=before if row.targets else None,
+        actor=who,
+    )
+    if row.targets:
+        opening.left(work, complaint, before, after)
+        opening.entered(work, complaint, after)
+        wake(work, complaint, event.seq)
+    return event
+
+
+def wake(work: Work, complaint: Complaint, seq: int) -> None:
+    """Ask that the flow run looks at its row again (unless the run itself is acting)."""
+    if not work.in_flow:
+        outbox.add(work, IntentKind.WAKE_RUN, f"wake:{complaint.id}:{seq}", complaint_id=complaint.id)

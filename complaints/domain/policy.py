@@ -13,6 +13,7 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from complaints.domain.forms import Code
+from complaints.domain.sla_policy import SlaPolicy
 from complaints.domain.vocabulary import Finding, Flag, Language, Role, Severity
 
 Currency = Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")]
@@ -199,3 +200,17 @@ class Retention(Section):
 
     default: timedelta
     by_category: dict[Code, timedelta] = {}
+
+
+class PolicyBundle(Section):
+    """One whole policy. `hash` is the SHA-256 of its canonical content, `name` what people call it."""
+
+    name: str
+    hash: str
+    taxonomy: Taxonomy
+    routing: Routing
+    authority: Authority
+    lifecycle: LifecyclePolicy
+    notifications: Notifications = Notifications()
+    retention: Retention
+    sla: SlaPolicy

@@ -28,11 +28,27 @@ from complaints.domain.vocabulary import (
 from complaints.services import clocks, decision, notices, opening, routing
 from complaints.services.transition import lock_reference, perform, record
 from complaints.store.columns import new_id
-from complaints.store.tables import Complainant, Complaint, Event, Link, Message, Party, Person, Step, Survey
+from complaints.store.tables import (
+    Complainant,
+    Complaint,
+    Event,
+    Link,
+    Message,
+    Party,
+    Person,
+    Step,
+    Survey,
+)
 from complaints.store.unit import Work
 
 
-def act(work: Work, reference: str, action: str, body: Mapping[str, Any], version: int | None = None) -> Complaint:
+def act(
+    work: Work,
+    reference: str,
+    action: str,
+    body: Mapping[str, Any],
+    version: int | None = None,
+) -> Complaint:
     """Do `action` on the complaint: check what was given, lock, let the transition table and roles decide, save."""
     if action not in COMMANDS:
         raise NotFound("action", action)
@@ -49,8 +65,14 @@ def act(work: Work, reference: str, action: str, body: Mapping[str, Any], versio
 def _not_conflicted(work: Work, complaint: Complaint) -> None:
     if work.actor.kind == "person":
         person = work.session.get_one(Person, UUID(work.actor.id))
-        if routing.conflicted(complaint, work.session.get_one(Complainant, complaint.complainant_id), person):
-            raise Forbidden("You are named in or related to this complaint (conflict of interest).")
+        if routing.conflicted(
+            complaint,
+            work.session.get_one(Complainant, complaint.complainant_id),
+            person,
+        ):
+            raise Forbidden(
+                "You are named in or related to this complaint (conflict of interest)."
+            )
 
 
 def post(
@@ -84,15 +106,27 @@ def post(
 def withdraw(work: Work, complaint: Complaint, command: commands.Withdraw) -> None:
     """Close as withdrawn and confirm it to the complainant."""
     complaint.closing_category = ClosingCategory.WITHDRAWN
-    event = perform(work, complaint, "withdraw", reason=command.reason, audience=Audience.COMPLAINANT)
-    notices.tell_complainants(work, complaint, "withdrawal_confirmation", str(event.seq))
+    event = perform(
+        work,
+        complaint,
+        "withdraw",
+        reason=command.reason,
+        audience=Audience.COMPLAINANT,
+    )
+    notices.tell_complainants(
+        work, complaint, "withdrawal_confirmation", str(event.seq)
+    )
 
 
 def reject(work: Work, complaint: Complaint, reason: str) -> None:
     """Close as not admissible and say why."""
     complaint.closing_category = ClosingCategory.REJECTED
-    event = perform(work, complaint, "reject", reason=reason, audience=Audience.COMPLAINANT)
-    notices.tell_complainants(work, complaint, "rejection", str(event.seq), {"reason": reason})
+    event = perform(
+        work, complaint, "reject", reason=reason, audience=Audience.COMPLAINANT
+    )
+    notices.tell_complainants(
+        work, complaint, "rejection", str(event.seq), {"reason": reason}
+    )
 
 
 def merge(work: Work, complaint: Complaint, into: Complaint, reason: str) -> None:
@@ -100,62 +134,125 @@ def merge(work: Work, complaint: Complaint, into: Complaint, reason: str) -> Non
     if into.id == complaint.id:
         raise InvalidInput("a complaint cannot be merged into itself", "into")
     if Status(into.status) in (Status.CLOSED, Status.ARCHIVED, Status.ERASED):
-        raise Conflict(f"{into.reference} is {into.status}. Merge into an open complaint, or reopen that one first.")
+        raise Conflict(
+            f"{into.reference} is {into.status}. Merge into an open complaint, or reopen that one first."
+        )
     known = {p.id for p in notices.parties(work, into)}
     for party in notices.parties(work, complaint):
         if party.id not in known:
             work.session.add(
-                Party(complaint_id=into.id, complainant_id=party.id, via_complaint_id=complaint.id)
+                Party(
+                    complaint_id=into.id,
+                    complainant_id=party.id,
+                    via_complaint_id=complaint.id,
+                )
             )
     complaint.merged_into_id = into.id
     complaint.closing_category = ClosingCategory.MERGED
     perform(work, complaint, "merge", reason=reason, data={"into": into.reference})
     _add_link(work, complaint, into, LinkKind.MERGED_INTO, reason)
-    data = {"merged": complaint.reference, "received_at": complaint.received_at.isoformat()}
+    data = {
+        "merged": complaint.reference,
+        "received_at": complaint.received_at.isoformat(),
+    }
     if complaint.received_at < into.received_at:
         data["earlier_receipt"] = complaint.received_at.isoformat()
     event = record(work, into, "merged", reason=reason, data=data)
     work.session.flush()
     if into.acknowledgment_recorded_at is not None:
         notices.tell_complainants(work, into, "acknowledgment", "1")
-    notices.tell_complainants(work, complaint, "merged_notice", str(event.seq), {"into": into.reference})
-
-
-def ask_customer(work: Work, complaint: Complaint, command: commands.AskCustomer) -> None:
-    """Ask, and wait."""
-    event = perform(work, complaint, "ask_customer", audience=Audience.COMPLAINANT)
-    post(work, complaint, command.question, direction="out", audience=Audience.COMPLAINANT, kind="question")
-    until = complaint.waiting_until.isoformat() if complaint.waiting_until else None
     notices.tell_complainants(
-        work, complaint, "question", str(event.seq), {"question": command.question, "answer_until": until}
+        work, complaint, "merged_notice", str(event.seq), {"into": into.reference}
     )
 
 
-def customer_replied(work: Work, complaint: Complaint, command: commands.CustomerReplied) -> None:
+def ask_customer(
+    work: Work, complaint: Complaint, command: commands.AskCustomer
+) -> None:
+    """Ask, and wait."""
+    event = perform(work, complaint, "ask_customer", audience=Audience.COMPLAINANT)
+    post(
+        work,
+        complaint,
+        command.question,
+        direction="out",
+        audience=Audience.COMPLAINANT,
+        kind="question",
+    )
+    until = complaint.waiting_until.isoformat() if complaint.waiting_until else None
+    notices.tell_complainants(
+        work,
+        complaint,
+        "question",
+        str(event.seq),
+        {"question": command.question, "answer_until": until},
+    )
+
+
+def customer_replied(
+    work: Work, complaint: Complaint, command: commands.CustomerReplied
+) -> None:
     """The answer came; work goes on."""
     perform(work, complaint, "customer_replied", audience=Audience.COMPLAINANT)
-    post(work, complaint, command.answer, direction="in", audience=Audience.COMPLAINANT, kind="answer")
+    post(
+        work,
+        complaint,
+        command.answer,
+        direction="in",
+        audience=Audience.COMPLAINANT,
+        kind="answer",
+    )
     _tell_assignee(work, complaint, "reminder", "the complainant answered")
 
 
-def ask_third_party(work: Work, complaint: Complaint, command: commands.AskThirdParty) -> None:
+def ask_third_party(
+    work: Work, complaint: Complaint, command: commands.AskThirdParty
+) -> None:
     """Ask somebody outside, by mail where an address is given."""
     event = perform(work, complaint, "ask_third_party", data={"party": command.party})
-    post(work, complaint, command.question, direction="out", audience=Audience.THIRD_PARTY, kind="question")
+    post(
+        work,
+        complaint,
+        command.question,
+        direction="out",
+        audience=Audience.THIRD_PARTY,
+        kind="question",
+    )
     if command.email:
-        notices.tell_third_party(work, complaint, command.email, command.party, str(event.seq), command.question)
+        notices.tell_third_party(
+            work,
+            complaint,
+            command.email,
+            command.party,
+            str(event.seq),
+            command.question,
+        )
 
 
-def third_party_replied(work: Work, complaint: Complaint, command: commands.ThirdPartyReplied) -> None:
+def third_party_replied(
+    work: Work, complaint: Complaint, command: commands.ThirdPartyReplied
+) -> None:
     """The third party answered; work goes on."""
     perform(work, complaint, "third_party_replied")
-    post(work, complaint, command.answer, direction="in", audience=Audience.THIRD_PARTY, kind="answer")
+    post(
+        work,
+        complaint,
+        command.answer,
+        direction="in",
+        audience=Audience.THIRD_PARTY,
+        kind="answer",
+    )
 
 
 def stop_waiting(work: Work, complaint: Complaint, reason: str) -> None:
     """Work goes on without the answer."""
     waiting_for_customer = complaint.status == Status.AWAITING_CUSTOMER
-    perform(work, complaint, "customer_replied" if waiting_for_customer else "third_party_replied", reason=reason)
+    perform(
+        work,
+        complaint,
+        "customer_replied" if waiting_for_customer else "third_party_replied",
+        reason=reason,
+    )
 
 
 def assign(work: Work, complaint: Complaint, person_id: UUID, reason: str = "") -> None:
@@ -163,22 +260,47 @@ def assign(work: Work, complaint: Complaint, person_id: UUID, reason: str = "") 
     person = work.session.get(Person, person_id)
     if person is None or not person.active:
         raise InvalidInput("no such active person", "person")
-    if routing.conflicted(complaint, work.session.get_one(Complainant, complaint.complainant_id), person):
-        raise Conflict(f"{person.name} is named in or related to this complaint (conflict of interest).")
+    if routing.conflicted(
+        complaint, work.session.get_one(Complainant, complaint.complainant_id), person
+    ):
+        raise Conflict(
+            f"{person.name} is named in or related to this complaint (conflict of interest)."
+        )
     complaint.assignee_id = person.id
     for step in opening.open_steps(work, complaint):
         if step.role == Role.AGENT:
             step.assignee_id, step.claimed_at, step.state = person.id, None, "open"
             step.version += 1
             work.session.add(step)
-    event = perform(work, complaint, "assign", reason=reason, data={"to": person.name, "person_id": str(person.id)})
-    notices.tell_staff(work, complaint, "step_assigned", f"assign-{event.seq}", people=[person], context={
-        "step": "investigation", "gate": "", "due_at": complaint.due_at.isoformat() if complaint.due_at else None,
-    })
+    event = perform(
+        work,
+        complaint,
+        "assign",
+        reason=reason,
+        data={"to": person.name, "person_id": str(person.id)},
+    )
+    notices.tell_staff(
+        work,
+        complaint,
+        "step_assigned",
+        f"assign-{event.seq}",
+        people=[person],
+        context={
+            "step": "investigation",
+            "gate": "",
+            "due_at": complaint.due_at.isoformat() if complaint.due_at else None,
+        },
+    )
 
 
 def reclassify(
-    work: Work, complaint: Complaint, category: str | None, severity: str | None, team: str | None, *, reason: str
+    work: Work,
+    complaint: Complaint,
+    category: str | None,
+    severity: str | None,
+    team: str | None,
+    *,
+    reason: str,
 ) -> None:
     """Correct category, severity or team; clocks keep what they counted and paused."""
     policy = work.policies.get(complaint.policy_hash)
@@ -214,30 +336,61 @@ def escalate(work: Work, complaint: Complaint, command: commands.Escalate) -> No
     event = perform(work, complaint, "escalate", reason=command.reason)
     reclassify(work, complaint, None, worse, None, reason=command.reason)
     notices.tell_staff(
-        work, complaint, "escalation", str(event.seq), tags=["lead", complaint.team], context={"reason": command.reason}
+        work,
+        complaint,
+        "escalation",
+        str(event.seq),
+        tags=["lead", complaint.team],
+        context={"reason": command.reason},
     )
 
 
 def add_note(work: Work, complaint: Complaint, command: commands.Note) -> None:
     """A remark for colleagues."""
     perform(work, complaint, "add_note")
-    post(work, complaint, command.text, direction="internal", audience=Audience.INTERNAL, kind="note")
+    post(
+        work,
+        complaint,
+        command.text,
+        direction="internal",
+        audience=Audience.INTERNAL,
+        kind="note",
+    )
 
 
-def add_message(work: Work, complaint: Complaint, command: commands.SendMessage) -> None:
+def add_message(
+    work: Work, complaint: Complaint, command: commands.SendMessage
+) -> None:
     """A message in the thread; ours to the complainant is sent as well."""
     from_complainant = work.actor.kind == "complainant"
     audience = Audience.COMPLAINANT if from_complainant else command.audience
     event = perform(work, complaint, "add_message", audience=audience)
-    direction = "in" if from_complainant else "out" if audience is Audience.COMPLAINANT else "internal"
-    post(work, complaint, command.text, direction=direction, audience=audience, kind="message")
+    direction = (
+        "in"
+        if from_complainant
+        else "out"
+        if audience is Audience.COMPLAINANT
+        else "internal"
+    )
+    post(
+        work,
+        complaint,
+        command.text,
+        direction=direction,
+        audience=audience,
+        kind="message",
+    )
     if direction == "out":
-        notices.tell_complainants(work, complaint, "progress", str(event.seq), {"text": command.text})
+        notices.tell_complainants(
+            work, complaint, "progress", str(event.seq), {"text": command.text}
+        )
     elif from_complainant:
         _tell_assignee(work, complaint, "reminder", "the complainant wrote")
 
 
-def confirm(work: Work, complaint: Complaint, form: ConfirmationForm, *, via: str) -> None:
+def confirm(
+    work: Work, complaint: Complaint, form: ConfirmationForm, *, via: str
+) -> None:
     """The complainant's verdict: accepted closes the case, otherwise it is an appeal. The survey is kept either way."""
     work.session.add(
         Survey(
@@ -257,20 +410,41 @@ def confirm(work: Work, complaint: Complaint, form: ConfirmationForm, *, via: st
         appeal(work, complaint, form.words)
         return
     complaint.closing_category = decision.closing_category(work, complaint)
-    perform(work, complaint, "confirm", audience=Audience.COMPLAINANT, data={"rating": form.rating, "via": via})
+    perform(
+        work,
+        complaint,
+        "confirm",
+        audience=Audience.COMPLAINANT,
+        data={"rating": form.rating, "via": via},
+    )
 
 
 def close_unconfirmed(work: Work, complaint: Complaint, reason: str) -> None:
     """No verdict came: the case closes with the category of what was done."""
     complaint.closing_category = decision.closing_category(work, complaint)
-    perform(work, complaint, "confirm", reason=reason, data={"via": "staff", "confirmed": False})
+    perform(
+        work,
+        complaint,
+        "confirm",
+        reason=reason,
+        data={"via": "staff", "confirmed": False},
+    )
 
 
 def appeal(work: Work, complaint: Complaint, reason: str) -> None:
     """Somebody independent looks at it again."""
-    event = perform(work, complaint, "appeal", reason=reason, audience=Audience.COMPLAINANT)
+    event = perform(
+        work, complaint, "appeal", reason=reason, audience=Audience.COMPLAINANT
+    )
     if reason:
-        post(work, complaint, reason, direction="in", audience=Audience.COMPLAINANT, kind="appeal")
+        post(
+            work,
+            complaint,
+            reason,
+            direction="in",
+            audience=Audience.COMPLAINANT,
+            kind="appeal",
+        )
     notices.tell_complainants(work, complaint, "appeal_acknowledgment", str(event.seq))
 
 
@@ -281,7 +455,14 @@ def reopen(work: Work, complaint: Complaint, reason: str) -> None:
 
 def refer_externally(work: Work, complaint: Complaint, body: str, reason: str) -> None:
     """The case goes to an outside body."""
-    perform(work, complaint, "refer_externally", reason=reason, audience=Audience.COMPLAINANT, data={"body": body})
+    perform(
+        work,
+        complaint,
+        "refer_externally",
+        reason=reason,
+        audience=Audience.COMPLAINANT,
+        data={"body": body},
+    )
     for step in opening.open_steps(work, complaint):
         if step.kind == StepKind.EXTERNAL:
             step.context = {**step.context, "body": body}
@@ -301,13 +482,26 @@ def new_facts(work: Work, complaint: Complaint, command: commands.NewFacts) -> N
     """New facts; clocks whose rule says so start anew."""
     perform(work, complaint, "new_facts", reason=command.text)
     direction = "in" if work.actor.kind == "complainant" else "internal"
-    post(work, complaint, command.text, direction=direction, audience=Audience.INTERNAL, kind="new_facts")
+    post(
+        work,
+        complaint,
+        command.text,
+        direction=direction,
+        audience=Audience.INTERNAL,
+        kind="new_facts",
+    )
 
 
 def legal_hold(work: Work, complaint: Complaint, command: commands.LegalHold) -> None:
     """Keep the dossier, or let retention run again."""
     complaint.legal_hold = command.hold
-    perform(work, complaint, "legal_hold", reason=command.reason, data={"hold": command.hold})
+    perform(
+        work,
+        complaint,
+        "legal_hold",
+        reason=command.reason,
+        data={"hold": command.hold},
+    )
 
 
 def _propose(work: Work, complaint: Complaint, command: commands.ProposeRemedy) -> None:
@@ -319,18 +513,35 @@ def _merge(work: Work, complaint: Complaint, command: commands.Merge) -> None:
     merge(work, complaint, lock_reference(work, command.into), command.reason)
 
 
-def _add_link(work: Work, complaint: Complaint, other: Complaint, kind: LinkKind, note: str) -> None:
+def _add_link(
+    work: Work, complaint: Complaint, other: Complaint, kind: LinkKind, note: str
+) -> None:
     seen = work.session.exec(
-        select(Link).where(Link.from_id == complaint.id, Link.to_id == other.id, Link.kind == kind)
+        select(Link).where(
+            Link.from_id == complaint.id, Link.to_id == other.id, Link.kind == kind
+        )
     ).first()
     if seen is None:
         work.session.add(
-            Link(id=new_id(work.now), from_id=complaint.id, to_id=other.id, kind=kind, note=note, at=work.now)
+            Link(
+                id=new_id(work.now),
+                from_id=complaint.id,
+                to_id=other.id,
+                kind=kind,
+                note=note,
+                at=work.now,
+            )
         )
 
 
-def _tell_assignee(work: Work, complaint: Complaint, template: str, reason: str) -> None:
-    person = work.session.get(Person, complaint.assignee_id) if complaint.assignee_id else None
+def _tell_assignee(
+    work: Work, complaint: Complaint, template: str, reason: str
+) -> None:
+    person = (
+        work.session.get(Person, complaint.assignee_id)
+        if complaint.assignee_id
+        else None
+    )
     notices.tell_staff(
         work,
         complaint,
@@ -344,15 +555,21 @@ def _tell_assignee(work: Work, complaint: Complaint, template: str, reason: str)
 
 def allowed_for(work: Work, complaint: Complaint) -> list[str]:
     """Actions of `COMMANDS` that the table allows this actor on this complaint now."""
-    return [a for a in allowed(Status(complaint.status), work.actor.roles) if a in COMMANDS]
+    return [
+        a for a in allowed(Status(complaint.status), work.actor.roles) if a in COMMANDS
+    ]
 
 
-def timeline(work: Work, complaint: Complaint, audiences: frozenset[Audience]) -> list[Event]:
+def timeline(
+    work: Work, complaint: Complaint, audiences: frozenset[Audience]
+) -> list[Event]:
     """The events that these audiences may read, in order."""
     return list(
         work.session.exec(
             select(Event)
-            .where(Event.complaint_id == complaint.id, col(Event.audience).in_(audiences))
+            .where(
+                Event.complaint_id == complaint.id, col(Event.audience).in_(audiences)
+            )
             .order_by(col(Event.seq))
         ).all()
     )
@@ -360,7 +577,9 @@ def timeline(work: Work, complaint: Complaint, audiences: frozenset[Audience]) -
 
 def open_step_of(work: Work, complaint: Complaint, kind: StepKind) -> Step | None:
     """The open step of a kind."""
-    return next((s for s in opening.open_steps(work, complaint) if s.kind == kind), None)
+    return next(
+        (s for s in opening.open_steps(work, complaint) if s.kind == kind), None
+    )
 
 
 _DO: dict[str, Callable[[Work, Complaint, Any], None]] = {
@@ -372,7 +591,9 @@ _DO: dict[str, Callable[[Work, Complaint, Any], None]] = {
     "ask_third_party": ask_third_party,
     "third_party_replied": third_party_replied,
     "assign": lambda w, c, m: assign(w, c, m.person, m.reason),
-    "reclassify": lambda w, c, m: reclassify(w, c, m.category, m.severity, m.team, reason=m.reason),
+    "reclassify": lambda w, c, m: reclassify(
+        w, c, m.category, m.severity, m.team, reason=m.reason
+    ),
     "escalate": escalate,
     "add_note": add_note,
     "add_message": add_message,

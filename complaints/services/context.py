@@ -10,7 +10,9 @@ from complaints.store.tables import Complaint
 from complaints.store.unit import Work
 
 
-def letter_context(work: Work, complaint: Complaint, language: Language) -> dict[str, Any]:
+def letter_context(
+    work: Work, complaint: Complaint, language: Language
+) -> dict[str, Any]:
     """Values for every template. Instants are aware datetimes; the renderer formats them."""
     policy = work.policies.get(complaint.policy_hash)
     latest = decision.findings(work, complaint)
@@ -28,7 +30,13 @@ def letter_context(work: Work, complaint: Complaint, language: Language) -> dict
         "finding": complaint.finding,
         "summary": latest.summary if latest else "",
         "remedies": [
-            {"kind": r.kind, "description": r.description, "amount": r.amount, "currency": r.currency, "state": r.state}
+            {
+                "kind": r.kind,
+                "description": r.description,
+                "amount": r.amount,
+                "currency": r.currency,
+                "state": r.state,
+            }
             for r in decision.remedies(work, complaint)
             if r.state not in (RemedyState.DECLINED, RemedyState.FAILED)
         ],

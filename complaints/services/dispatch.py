@@ -16,8 +16,23 @@ from sqlmodel import col, func, select
 
 from complaints.crashpoints import reach
 from complaints.domain.errors import ComplaintsError, Permanent, Retryable
-from complaints.domain.ports import SYSTEM, Hook, Letter, Message, Receipt, Renderer, Runs, Sender
-from complaints.domain.vocabulary import Audience, IntentKind, IntentState, Language, Status
+from complaints.domain.ports import (
+    SYSTEM,
+    Hook,
+    Letter,
+    Message,
+    Receipt,
+    Renderer,
+    Runs,
+    Sender,
+)
+from complaints.domain.vocabulary import (
+    Audience,
+    IntentKind,
+    IntentState,
+    Language,
+    Status,
+)
 from complaints.services import outbox
 from complaints.services.context import letter_context
 from complaints.services.transition import lock, record
@@ -47,9 +62,21 @@ class Dispatcher:
     """Acts on outbox rows. One instance per process; may run in several processes and threads at once."""
 
     def __init__(
-        self, store: Store, renderer: Renderer, sender: Sender, runs: Runs, hook: Hook, tracking_url: TrackingUrl
+        self,
+        store: Store,
+        renderer: Renderer,
+        sender: Sender,
+        runs: Runs,
+        hook: Hook,
+        tracking_url: TrackingUrl,
     ) -> None:
-        self.store, self.renderer, self.sender, self.runs, self.hook = store, renderer, sender, runs, hook
+        self.store, self.renderer, self.sender, self.runs, self.hook = (
+            store,
+            renderer,
+            sender,
+            runs,
+            hook,
+        )
         self.tracking_url = tracking_url
 
     def act(self, intent_id: UUID) -> Result:
@@ -57,7 +84,11 @@ class Dispatcher:
         with self.store.work(SYSTEM) as work:
             intent = work.session.exec(
                 select(Outbox)
-                .where(Outbox.id == intent_id, Outbox.state == IntentState.PENDING, col(Outbox.next_at) <= work.now)
+                .where(
+                    Outbox.id == intent_id,
+                    Outbox.state == IntentState.PENDING,
+                    col(Outbox.next_at) <= work.now,
+                )
                 .with_for_update(skip_locked=True)
             ).first()
             if intent is None:
@@ -78,7 +109,10 @@ class Dispatcher:
             return list(
                 work.session.exec(
                     select(Outbox.id)
-                    .where(Outbox.state == IntentState.PENDING, col(Outbox.next_at) <= work.now)
+                    .where(
+                        Outbox.state == IntentState.PENDING,
+                        col(Outbox.next_at) <= work.now,
+                    )
                     .order_by(col(Outbox.next_at))
                     .limit(limit)
                 ).all()
@@ -89,18 +123,30 @@ class Dispatcher:
             row = work.session.get_one(Outbox, intent.id, with_for_update=True)
             limits = work.policy.notifications
             row.last_error = str(error)[:2000]
-            if final or row.attempts >= limits.attempts and row.kind in (IntentKind.NOTIFY, IntentKind.WEBHOOK):
+            if (
+                final
+                or row.attempts >= limits.attempts
+                and row.kind in (IntentKind.NOTIFY, IntentKind.WEBHOOK)
+            ):
                 row.state = IntentState.DEAD
                 work.session.add(row)
                 return Result("dead")
-            delay = min(limits.first_retry * 2 ** min(row.attempts - 1, 20), limits.longest_retry)
+            delay = min(
+                limits.first_retry * 2 ** min(row.attempts - 1, 20),
+                limits.longest_retry,
+            )
             row.next_at = work.now + delay
             work.session.add(row)
             return Result("retry", row.next_at)
 
     def _done(self, work: Work, intent: Outbox, receipt: Mapping[str, Any]) -> Result:
         row = work.session.get_one(Outbox, intent.id, with_for_update=True)
-        row.state, row.done_at, row.last_error, row.receipt = IntentState.DONE, work.now, "", dict(receipt)
+        row.state, row.done_at, row.last_error, row.receipt = (
+            IntentState.DONE,
+            work.now,
+            "",
+            dict(receipt),
+        )
         work.session.add(row)
         return Result("done")
 
@@ -116,7 +162,9 @@ class Dispatcher:
         with self.store.work(SYSTEM) as work:
             if intent.complaint_id is not None:
                 self._keep(work, intent, message, receipt)
-            return self._done(work, intent, {"provider": receipt.provider, "detail": receipt.detail})
+            return self._done(
+                work, intent, {"provider": receipt.provider, "detail": receipt.detail}
+            )
 
     def _brake(self, intent: Outbox) -> Result | None:
         """Loop brake: too many letters to one address within the hour are postponed, not lost."""
@@ -134,8 +182,13 @@ class Dispatcher:
             if sent < work.policy.notifications.per_recipient_per_hour:
                 return None
             row = work.session.get_one(Outbox, intent.id)
-            row.next_at, row.attempts = work.now + timedelta(minutes=15), row.attempts - 1
-            row.last_error = f"{sent} messages went to this address within an hour; waiting"
+            row.next_at, row.attempts = (
+                work.now + timedelta(minutes=15),
+                row.attempts - 1,
+            )
+            row.last_error = (
+                f"{sent} messages went to this address within an hour; waiting"
+            )
             work.session.add(row)
             return Result("retry", row.next_at)
 
@@ -145,12 +198,17 @@ class Dispatcher:
         reference = ""
         if "letter" in payload:
             letter = Letter(**payload["letter"])
-        context: dict[str, Any] = {"name": payload.get("name", ""), "kind": payload["template"]}
+        context: dict[str, Any] = {
+            "name": payload.get("name", ""),
+            "kind": payload["template"],
+        }
         if intent.complaint_id is not None:
             with self.store.reading(SYSTEM) as work:
                 complaint = work.session.get_one(Complaint, intent.complaint_id)
                 reference = complaint.reference
-                context |= letter_context(work, complaint, language) | {"tracking_url": self._url(work, intent)}
+                context |= letter_context(work, complaint, language) | {
+                    "tracking_url": self._url(work, intent)
+                }
         if "letter" not in payload:
             context |= _revive(payload.get("context", {}))
             letter = self.renderer.render(payload["template"], language, context)
@@ -170,16 +228,26 @@ class Dispatcher:
         if complainant is None or intent.complaint_id is None:
             return ""
         party = work.session.get(Party, (intent.complaint_id, UUID(complainant)))
-        return self.tracking_url(intent.complaint_id, UUID(complainant), party.link_version) if party else ""
+        return (
+            self.tracking_url(
+                intent.complaint_id, UUID(complainant), party.link_version
+            )
+            if party
+            else ""
+        )
 
-    def _keep(self, work: Work, intent: Outbox, message: Message, receipt: Receipt) -> None:
+    def _keep(
+        self, work: Work, intent: Outbox, message: Message, receipt: Receipt
+    ) -> None:
         """Put what was sent into the thread, with the evidence; an acknowledgment stops its clock."""
         assert intent.complaint_id is not None
         evidence = {"provider": receipt.provider, "detail": receipt.detail}
         if message.audience is Audience.INTERNAL:
             return
         complaint = lock(work, intent.complaint_id)
-        row = work.session.exec(select(tables.Message).where(tables.Message.outbox_key == intent.key)).first()
+        row = work.session.exec(
+            select(tables.Message).where(tables.Message.outbox_key == intent.key)
+        ).first()
         if row is None:
             row = tables.Message(
                 id=new_id(work.now),
@@ -197,7 +265,9 @@ class Dispatcher:
         row.delivered_at, row.delivery = receipt.at, evidence
         work.session.add(row)
         if message.kind == "acknowledgment":
-            acknowledged(work, complaint, UUID(intent.payload["complainant_id"]), evidence)
+            acknowledged(
+                work, complaint, UUID(intent.payload["complainant_id"]), evidence
+            )
 
     # -- flow runs
 
@@ -206,12 +276,29 @@ class Dispatcher:
         with self.store.reading(SYSTEM) as work:
             complaint = work.session.get_one(Complaint, intent.complaint_id)
         number = int(intent.key.rsplit(":", 1)[1])
-        if complaint.status in (Status.ARCHIVED, Status.ERASED) or number <= complaint.run_round:
+        if (
+            complaint.status in (Status.ARCHIVED, Status.ERASED)
+            or number <= complaint.run_round
+        ):
             with self.store.work(SYSTEM) as work:
-                return self._done(work, intent, {"skipped": "the complaint needs no run"})
-        tags = [t for t in (complaint.category, complaint.severity if complaint.category else "", complaint.team) if t]
+                return self._done(
+                    work, intent, {"skipped": "the complaint needs no run"}
+                )
+        tags = [
+            t
+            for t in (
+                complaint.category,
+                complaint.severity if complaint.category else "",
+                complaint.team,
+            )
+            if t
+        ]
         run_id = self.runs.ensure(
-            complaint.id, f"{complaint.reference}" if number == 1 else f"{complaint.reference} ({number})", tags,
+            complaint.id,
+            f"{complaint.reference}"
+            if number == 1
+            else f"{complaint.reference} ({number})",
+            tags,
             complaint.queue,
         )
         reach("after_start_run")
@@ -226,7 +313,10 @@ class Dispatcher:
         with self.store.reading(SYSTEM) as work:
             complaint = work.session.get_one(Complaint, intent.complaint_id)
         outcome = "no_run"
-        if complaint.run_id is not None and complaint.status not in (Status.ARCHIVED, Status.ERASED):
+        if complaint.run_id is not None and complaint.status not in (
+            Status.ARCHIVED,
+            Status.ERASED,
+        ):
             outcome = self.runs.wake(complaint.run_id, "")
         with self.store.work(SYSTEM) as work:
             if outcome == "running" and intent.attempts < 20:
@@ -251,7 +341,9 @@ class Dispatcher:
     }
 
 
-def acknowledged(work: Work, complaint: Complaint, complainant_id: UUID, evidence: Mapping[str, Any]) -> None:
+def acknowledged(
+    work: Work, complaint: Complaint, complainant_id: UUID, evidence: Mapping[str, Any]
+) -> None:
     """The acknowledgment was handed over for delivery; the first one stops the acknowledgment clock."""
     party = work.session.get(Party, (complaint.id, complainant_id))
     if party is not None and party.acknowledged_at is None:
@@ -259,20 +351,36 @@ def acknowledged(work: Work, complaint: Complaint, complainant_id: UUID, evidenc
         work.session.add(party)
     if complaint.acknowledged_at is None:
         complaint.acknowledged_at = work.now
-        record(work, complaint, "acknowledged", audience=Audience.COMPLAINANT, data=evidence)
+        record(
+            work,
+            complaint,
+            "acknowledged",
+            audience=Audience.COMPLAINANT,
+            data=evidence,
+        )
 
 
 def restart(work: Work, complaint: Complaint) -> bool:
     """Record that the complaint needs a new flow run (its old one is gone); once per lost run."""
     number = complaint.run_round + 1
-    return outbox.add(work, IntentKind.START_RUN, f"start:{complaint.id}:{number}", complaint_id=complaint.id)
+    return outbox.add(
+        work,
+        IntentKind.START_RUN,
+        f"start:{complaint.id}:{number}",
+        complaint_id=complaint.id,
+    )
 
 
 def replay(work: Work, intent_id: UUID) -> Outbox:
     """Give a dead letter another life, from the first attempt."""
     row = work.session.get_one(Outbox, intent_id, with_for_update=True)
     if row.state == IntentState.DEAD:
-        row.state, row.attempts, row.next_at, row.last_error = IntentState.PENDING, 0, work.now, ""
+        row.state, row.attempts, row.next_at, row.last_error = (
+            IntentState.PENDING,
+            0,
+            work.now,
+            "",
+        )
         work.session.add(row)
         work.intents.append(row.id)
     return row
@@ -281,6 +389,8 @@ def replay(work: Work, intent_id: UUID) -> Outbox:
 def _revive(context: Mapping[str, Any]) -> dict[str, Any]:
     """Instants travel through JSON as text; templates get them back as instants."""
     return {
-        key: datetime.fromisoformat(value) if isinstance(value, str) and key.endswith(("_at", "_until")) else value
+        key: datetime.fromisoformat(value)
+        if isinstance(value, str) and key.endswith(("_at", "_until"))
+        else value
         for key, value in context.items()
     }

@@ -13,7 +13,14 @@ from sqlmodel import col, select
 from complaints.domain import reference
 from complaints.domain.errors import Conflict, FieldProblem, InvalidInput
 from complaints.domain.intake import NewComplaint
-from complaints.domain.vocabulary import Audience, Channel, IntentKind, Language, Severity, Status
+from complaints.domain.vocabulary import (
+    Audience,
+    Channel,
+    IntentKind,
+    Language,
+    Severity,
+    Status,
+)
 from complaints.services import outbox
 from complaints.services.transition import record
 from complaints.store.columns import new_id
@@ -33,7 +40,9 @@ class Taken:
     new: bool
 
 
-def submit(work: Work, new: NewComplaint, *, owner: str = "", key: str | None = None) -> Taken:
+def submit(
+    work: Work, new: NewComplaint, *, owner: str = "", key: str | None = None
+) -> Taken:
     """Take one complaint. With `key` the same request, sent again by the same `owner`, gets the same answer.
 
     Raises `Conflict` when the key was used for a different request.
@@ -42,17 +51,22 @@ def submit(work: Work, new: NewComplaint, *, owner: str = "", key: str | None = 
         return submit_many(work, [new])[0]
     body = hashlib.sha256(new.model_dump_json().encode()).hexdigest()
     work.session.connection().execute(
-        text("select pg_advisory_xact_lock(hashtextextended(:k, 0))"), {"k": f"{owner}/{key}"}
+        text("select pg_advisory_xact_lock(hashtextextended(:k, 0))"),
+        {"k": f"{owner}/{key}"},
     )
     seen = work.session.get(IdempotencyKey, (owner, key))
     if seen is not None:
         if seen.request_hash != body:
-            raise Conflict("This Idempotency-Key was used for a different request. Use a new key for a new complaint.")
+            raise Conflict(
+                "This Idempotency-Key was used for a different request. Use a new key for a new complaint."
+            )
         old = work.session.get_one(Complaint, seen.complaint_id)
         return Taken(old.id, old.reference, new=False)
     taken = submit_many(work, [new])[0]
     work.session.add(
-        IdempotencyKey(owner=owner, key=key, request_hash=body, complaint_id=taken.id, at=work.now)
+        IdempotencyKey(
+            owner=owner, key=key, request_hash=body, complaint_id=taken.id, at=work.now
+        )
     )
     return taken
 
@@ -61,7 +75,13 @@ def submit_many(work: Work, news: Sequence[NewComplaint]) -> list[Taken]:
     """Take several in one transaction; those with an external id taken before are left as they are."""
     for new in news:
         if new.received_at is not None and new.received_at > work.now:
-            raise InvalidInput([FieldProblem("received_at", "lies in the future; give when it reached you")])
+            raise InvalidInput(
+                [
+                    FieldProblem(
+                        "received_at", "lies in the future; give when it reached you"
+                    )
+                ]
+            )
     known = _known(work, news)
     fresh: list[NewComplaint] = []
     seen: set[tuple[str, str]] = set(known)
@@ -91,7 +111,11 @@ def submit_many(work: Work, news: Sequence[NewComplaint]) -> list[Taken]:
 
 
 def _identity(new: NewComplaint) -> tuple[str, str] | None:
-    return (new.external_source, new.external_id) if new.external_source and new.external_id else None
+    return (
+        (new.external_source, new.external_id)
+        if new.external_source and new.external_id
+        else None
+    )
 
 
 def _known(work: Work, news: Sequence[NewComplaint]) -> dict[tuple[str, str], Taken]:
@@ -100,7 +124,8 @@ def _known(work: Work, news: Sequence[NewComplaint]) -> dict[tuple[str, str], Ta
     sources = sorted({i[0] for n in news if (i := _identity(n))})
     for source in sources:
         work.session.connection().execute(
-            text("select pg_advisory_xact_lock(hashtextextended(:k, 0))"), {"k": f"import/{source}"}
+            text("select pg_advisory_xact_lock(hashtextextended(:k, 0))"),
+            {"k": f"import/{source}"},
         )
         ids = [i[1] for n in news if (i := _identity(n)) and i[0] == source]
         rows = work.session.exec(
@@ -108,7 +133,10 @@ def _known(work: Work, news: Sequence[NewComplaint]) -> dict[tuple[str, str], Ta
                 Complaint.external_source == source, col(Complaint.external_id).in_(ids)
             )
         ).all()
-        found |= {(source, str(key)): Taken(found_id, ref, new=False) for key, found_id, ref in rows}
+        found |= {
+            (source, str(key)): Taken(found_id, ref, new=False)
+            for key, found_id, ref in rows
+        }
     return found
 
 
@@ -116,7 +144,8 @@ def _insert(work: Work, news: Sequence[NewComplaint]) -> list[Complaint]:
     if not news:
         return []
     numbers = work.session.connection().execute(
-        text("select nextval('complaint_number') from generate_series(1, :n)"), {"n": len(news)}
+        text("select nextval('complaint_number') from generate_series(1, :n)"),
+        {"n": len(news)},
     )
     policy = work.policy
     people, complaints = [], []
@@ -129,15 +158,25 @@ def _insert(work: Work, news: Sequence[NewComplaint]) -> list[Complaint]:
     work.session.add_all(complaints)
     work.session.flush()
     for new, complaint, complainant in zip(news, complaints, people, strict=True):
-        work.session.add(Party(complaint_id=complaint.id, complainant_id=complainant.id))
+        work.session.add(
+            Party(complaint_id=complaint.id, complainant_id=complainant.id)
+        )
         record(
             work,
             complaint,
             "received",
             audience=Audience.COMPLAINANT,
-            data={"channel": new.channel, "received_at": complaint.received_at.isoformat()},
+            data={
+                "channel": new.channel,
+                "received_at": complaint.received_at.isoformat(),
+            },
         )
-        outbox.add(work, IntentKind.START_RUN, f"start:{complaint.id}:1", complaint_id=complaint.id)
+        outbox.add(
+            work,
+            IntentKind.START_RUN,
+            f"start:{complaint.id}:1",
+            complaint_id=complaint.id,
+        )
     return complaints
 
 
@@ -162,7 +201,9 @@ def _complainant(work: Work, new: NewComplaint) -> Complainant:
     )
 
 
-def _complaint(work: Work, new: NewComplaint, who: Complainant, number: int, policy_hash: str) -> Complaint:
+def _complaint(
+    work: Work, new: NewComplaint, who: Complainant, number: int, policy_hash: str
+) -> Complaint:
     subject = new.subject or " ".join(new.narrative.split())[:80]
     return Complaint(
         id=new_id(work.now),

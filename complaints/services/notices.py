@@ -27,7 +27,11 @@ def parties(work: Work, complaint: Complaint) -> list[Complainant]:
 
 
 def tell_complainants(
-    work: Work, complaint: Complaint, kind: str, once: str, context: Mapping[str, Any] | None = None
+    work: Work,
+    complaint: Complaint,
+    kind: str,
+    once: str,
+    context: Mapping[str, Any] | None = None,
 ) -> int:
     """Write to every party that can be written to; `once` tells this occasion from others of its kind.
 
@@ -69,7 +73,9 @@ def tell_staff(
     context: Mapping[str, Any] | None = None,
 ) -> int:
     """Write to people by their address, or, where there is none, to whoever listens to the tags (team, lead…)."""
-    where = [(p.email or "", p.language, p.name, str(p.id)) for p in people] or [("", Language.ZH.value, "", "tags")]
+    where = [(p.email or "", p.language, p.name, str(p.id)) for p in people] or [
+        ("", Language.ZH.value, "", "tags")
+    ]
     count = 0
     subject = complaint.id if complaint else "all"
     for address, language, name, who in where:
@@ -91,7 +97,9 @@ def tell_staff(
     return count
 
 
-def tell_third_party(work: Work, complaint: Complaint, to: str, party: str, once: str, question: str) -> bool:
+def tell_third_party(
+    work: Work, complaint: Complaint, to: str, party: str, once: str, question: str
+) -> bool:
     """Write to somebody outside; the letter carries the question and the reference, nothing about the complainant."""
     return outbox.add(
         work,

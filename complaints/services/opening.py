@@ -8,7 +8,15 @@ from typing import Any
 
 from sqlmodel import col, func, select
 
-from complaints.domain.vocabulary import OPEN, ClosingCategory, RemedyState, Role, Status, StepKind, StepState
+from complaints.domain.vocabulary import (
+    OPEN,
+    ClosingCategory,
+    RemedyState,
+    Role,
+    Status,
+    StepKind,
+    StepState,
+)
 from complaints.services.contact import way_to_reach
 from complaints.store.columns import new_id
 from complaints.store.tables import Complainant, Complaint, Remedy, Step
@@ -18,7 +26,9 @@ S = Status
 #: In which statuses an open step of a kind still makes sense.
 ALIVE: Mapping[StepKind, frozenset[Status]] = {
     StepKind.TRIAGE: frozenset({S.TRIAGE}),
-    StepKind.INVESTIGATION: frozenset({S.INVESTIGATING, S.AWAITING_CUSTOMER, S.AWAITING_THIRD_PARTY}),
+    StepKind.INVESTIGATION: frozenset(
+        {S.INVESTIGATING, S.AWAITING_CUSTOMER, S.AWAITING_THIRD_PARTY}
+    ),
     StepKind.APPROVAL: frozenset({S.DECIDING}),
     StepKind.REMEDY: frozenset({S.REMEDYING}),
     StepKind.RESPONSE: frozenset({S.RESPONDING}),
@@ -69,7 +79,9 @@ def open_step(
 ) -> Step:
     """Open the next step of `kind`; its gate is `kind-number`, unique within the complaint."""
     last = work.session.exec(
-        select(func.max(Step.number)).where(Step.complaint_id == complaint.id, Step.kind == kind)
+        select(func.max(Step.number)).where(
+            Step.complaint_id == complaint.id, Step.kind == kind
+        )
     ).one()
     number = (last or 0) + 1
     step = Step(
@@ -112,7 +124,9 @@ def entered(work: Work, complaint: Complaint, status: Status) -> None:
     if status is Status.TRIAGE:
         open_step(work, complaint, StepKind.TRIAGE)
     elif status is Status.INVESTIGATING:
-        if not any(s.kind == StepKind.INVESTIGATION for s in open_steps(work, complaint)):
+        if not any(
+            s.kind == StepKind.INVESTIGATION for s in open_steps(work, complaint)
+        ):
             open_step(work, complaint, StepKind.INVESTIGATION)
     elif status is Status.AWAITING_CUSTOMER:
         complaint.waiting_until = work.now + timings.customer_reply_within
@@ -142,7 +156,8 @@ def entered(work: Work, complaint: Complaint, status: Status) -> None:
 def _open_remedies(work: Work, complaint: Complaint) -> None:
     remedies = work.session.exec(
         select(Remedy).where(
-            Remedy.complaint_id == complaint.id, col(Remedy.state).in_([RemedyState.PROPOSED, RemedyState.OFFERED])
+            Remedy.complaint_id == complaint.id,
+            col(Remedy.state).in_([RemedyState.PROPOSED, RemedyState.OFFERED]),
         )
     ).all()
     for remedy in remedies:
@@ -152,14 +167,21 @@ def _open_remedies(work: Work, complaint: Complaint) -> None:
             work,
             complaint,
             StepKind.REMEDY,
-            context={"remedy_id": str(remedy.id), "kind": remedy.kind, "description": remedy.description},
+            context={
+                "remedy_id": str(remedy.id),
+                "kind": remedy.kind,
+                "description": remedy.description,
+            },
             due_in=remedy.due_at - work.now,
         )
 
 
 def _closed(work: Work, complaint: Complaint, window: timedelta) -> None:
     complaint.closed_at = work.now
-    final = complaint.closing_category in (ClosingCategory.WITHDRAWN, ClosingCategory.MERGED)
+    final = complaint.closing_category in (
+        ClosingCategory.WITHDRAWN,
+        ClosingCategory.MERGED,
+    )
     if window > timedelta() and not final:
         complaint.waiting_until = work.now + window
         open_step(work, complaint, StepKind.CLOSURE, due_in=window, briefed=True)

@@ -16,7 +16,12 @@ from complaints.store.unit import Work
 
 
 def add(
-    work: Work, kind: IntentKind, key: str, *, complaint_id: UUID | None = None, payload: Mapping[str, Any] | None = None
+    work: Work,
+    kind: IntentKind,
+    key: str,
+    *,
+    complaint_id: UUID | None = None,
+    payload: Mapping[str, Any] | None = None,
 ) -> bool:
     """Record the intent; False when `key` was recorded before (then nothing happens: an intent exists once)."""
     row = {
@@ -32,7 +37,12 @@ def add(
         "last_error": "",
         "receipt": {},
     }
-    statement = insert(Outbox).values(row).on_conflict_do_nothing(index_elements=["key"]).returning(col(Outbox.id))
+    statement = (
+        insert(Outbox)
+        .values(row)
+        .on_conflict_do_nothing(index_elements=["key"])
+        .returning(col(Outbox.id))
+    )
     recorded = work.session.execute(statement).scalar_one_or_none()
     if recorded is not None:
         work.intents.append(recorded)

@@ -6,7 +6,15 @@ from uuid import UUID
 
 from complaints.domain.errors import ContentGateFailed
 from complaints.domain.ports import Letter, Renderer
-from complaints.domain.vocabulary import Audience, IntentKind, Language, RemedyState, Severity, Status, StepKind
+from complaints.domain.vocabulary import (
+    Audience,
+    IntentKind,
+    Language,
+    RemedyState,
+    Severity,
+    Status,
+    StepKind,
+)
 from complaints.domain.walk import Next, next_move
 from complaints.services import decision, notices, opening, outbox
 from complaints.services.contact import way_to_reach
@@ -26,7 +34,10 @@ def respond(work: Work, complaint_id: UUID, renderer: Renderer) -> Next:
     ):
         policy = work.policies.get(complaint.policy_hash)
         why = ""
-        if Severity(complaint.severity) in policy.lifecycle.response.human_review_severities:
+        if (
+            Severity(complaint.severity)
+            in policy.lifecycle.response.human_review_severities
+        ):
             why = f"severity is {complaint.severity}"
         try:
             if not why:
@@ -35,16 +46,24 @@ def respond(work: Work, complaint_id: UUID, renderer: Renderer) -> Next:
             why = str(gate)
         if why:
             draft = compose(work, complaint, renderer, complaint.language)
-            step = opening.open_step(work, complaint, StepKind.RESPONSE, context={"why": why})
+            step = opening.open_step(
+                work, complaint, StepKind.RESPONSE, context={"why": why}
+            )
             step.draft = {"body": draft.text}
             work.session.add(step)
             return brief(work, complaint_id)
     return next_move(position(work, complaint))
 
 
-def compose(work: Work, complaint: Complaint, renderer: Renderer, language: str) -> Letter:
+def compose(
+    work: Work, complaint: Complaint, renderer: Renderer, language: str
+) -> Letter:
     """The letter as the machine would write it."""
-    return renderer.render("response", Language(language), letter_context(work, complaint, Language(language)))
+    return renderer.render(
+        "response",
+        Language(language),
+        letter_context(work, complaint, Language(language)),
+    )
 
 
 def missing_elements(work: Work, complaint: Complaint, text: str) -> list[str]:
@@ -52,7 +71,11 @@ def missing_elements(work: Work, complaint: Complaint, text: str) -> list[str]:
     policy = work.policies.get(complaint.policy_hash)
     latest = decision.findings(work, complaint)
     body = policy.lifecycle.response.external_body
-    offered = [r for r in decision.remedies(work, complaint) if r.state not in (RemedyState.DECLINED, RemedyState.FAILED)]
+    offered = [
+        r
+        for r in decision.remedies(work, complaint)
+        if r.state not in (RemedyState.DECLINED, RemedyState.FAILED)
+    ]
     flat = "".join(text.split()).casefold()
 
     def has(words: str) -> bool:
@@ -60,18 +83,32 @@ def missing_elements(work: Work, complaint: Complaint, text: str) -> list[str]:
 
     present = {
         "reference": has(complaint.reference),
-        "reasons": latest is not None and bool(latest.summary.strip()) and has(latest.summary),
+        "reasons": latest is not None
+        and bool(latest.summary.strip())
+        and has(latest.summary),
         "outcome": latest is not None,
         "remedy": all(has(r.description) for r in offered),
-        "appeal_right": any(has(w) for w in ("appeal", "review", "复核", "申诉", "复查")),
+        "appeal_right": any(
+            has(w) for w in ("appeal", "review", "复核", "申诉", "复查")
+        ),
         "external_body": body is None or has(body.en) or has(body.zh),
-        "time_limit": any(has(w) for w in ("within", "days", "month", "日内", "天内", "个月", "之前")),
+        "time_limit": any(
+            has(w) for w in ("within", "days", "month", "日内", "天内", "个月", "之前")
+        ),
     }
-    required = work.policies.get(complaint.policy_hash).sla.letter_elements(tuple(complaint.profiles))
+    required = work.policies.get(complaint.policy_hash).sla.letter_elements(
+        tuple(complaint.profiles)
+    )
     return [name for name in required if not present.get(name, False)]
 
 
-def send(work: Work, complaint: Complaint, *, renderer: Renderer | None = None, body: str | None = None) -> None:
+def send(
+    work: Work,
+    complaint: Complaint,
+    *,
+    renderer: Renderer | None = None,
+    body: str | None = None,
+) -> None:
     """Send the final response to every party and go on. Raises `ContentGateFailed` naming what is missing."""
     latest = decision.findings(work, complaint)
     for person in notices.parties(work, complaint):
@@ -81,21 +118,40 @@ def send(work: Work, complaint: Complaint, *, renderer: Renderer | None = None, 
             assert renderer is not None
             letter = compose(work, complaint, renderer, person.language)
         missing = missing_elements(work, complaint, letter.text)
-        if body is not None and latest is not None and "reasons" in missing and len(body.strip()) >= 40:
-            missing.remove("reasons")  # a person may give the reasons in their own words
+        if (
+            body is not None
+            and latest is not None
+            and "reasons" in missing
+            and len(body.strip()) >= 40
+        ):
+            missing.remove(
+                "reasons"
+            )  # a person may give the reasons in their own words
         if missing:
             raise ContentGateFailed(missing)
         _dispatch(work, complaint, person, letter)
     complaint.responded_at = work.now
-    perform(work, complaint, "send_response", audience=Audience.COMPLAINANT, data={"by_hand": body is not None})
+    perform(
+        work,
+        complaint,
+        "send_response",
+        audience=Audience.COMPLAINANT,
+        data={"by_hand": body is not None},
+    )
 
 
 def _subject(complaint: Complaint, person: Complainant) -> str:
-    word = "投诉处理结果" if person.language == Language.ZH else "Our response to your complaint"
+    word = (
+        "投诉处理结果"
+        if person.language == Language.ZH
+        else "Our response to your complaint"
+    )
     return f"[{complaint.reference}] {word}"
 
 
-def _dispatch(work: Work, complaint: Complaint, person: Complainant, letter: Letter) -> None:
+def _dispatch(
+    work: Work, complaint: Complaint, person: Complainant, letter: Letter
+) -> None:
     key = f"response:{complaint.id}:{person.id}:{complaint.event_count}"
     work.session.add(
         Message(
@@ -126,7 +182,10 @@ def _dispatch(work: Work, complaint: Complaint, person: Complainant, letter: Let
                 "name": person.name,
                 "complainant_id": str(person.id),
                 "language": person.language,
-                "letter": {"subject": letter.subject, "text": letter.text, "html": letter.html},
+                "letter": {
+                    "subject": letter.subject,
+                    "text": letter.text,
+                    "html": letter.html,
+                },
             },
         )
-

@@ -9,7 +9,14 @@ from sqlmodel import col, func, select
 
 from complaints.domain.ports import Actor
 from complaints.domain.vocabulary import Role, StepKind, StepState
-from complaints.store.tables import Complainant, Complaint, Event, Investigation, Person, Step
+from complaints.store.tables import (
+    Complainant,
+    Complaint,
+    Event,
+    Investigation,
+    Person,
+    Step,
+)
 from complaints.store.unit import Work
 
 #: Roles that may stand in for the role a step asks for.
@@ -18,7 +25,9 @@ STANDS_IN: dict[str, frozenset[Role]] = {
     Role.LEAD: frozenset({Role.LEAD, Role.MANAGER}),
     Role.APPROVER: frozenset({Role.APPROVER, Role.LEAD, Role.MANAGER}),
     Role.MANAGER: frozenset({Role.MANAGER}),
-    Role.COMPLAINANT: frozenset({Role.COMPLAINANT, Role.AGENT, Role.LEAD, Role.MANAGER}),
+    Role.COMPLAINANT: frozenset(
+        {Role.COMPLAINANT, Role.AGENT, Role.LEAD, Role.MANAGER}
+    ),
 }
 
 #: Steps whose doer must not have investigated; the second must not have touched the case at all.
@@ -31,44 +40,68 @@ def present(person: Person, now: datetime) -> bool:
     if not person.active:
         return False
     away_from, away_until = person.absent_from, person.absent_until
-    return not (away_from and away_from <= now and (away_until is None or now < away_until))
+    return not (
+        away_from and away_from <= now and (away_until is None or now < away_until)
+    )
 
 
 def conflicted(complaint: Complaint, complainant: Complainant, person: Person) -> bool:
     """Named in or related to the complaint: such a person neither sees it nor is routed it."""
     related = {r.casefold() for r in person.related_to}
-    marks = {complaint.reference, complainant.email or "", complainant.name, complaint.responsible_unit or ""}
+    marks = {
+        complaint.reference,
+        complainant.email or "",
+        complainant.name,
+        complaint.responsible_unit or "",
+    }
     if related & {m.casefold() for m in marks if m}:
         return True
-    return bool(person.email and complainant.email and person.email.casefold() == complainant.email.casefold())
+    return bool(
+        person.email
+        and complainant.email
+        and person.email.casefold() == complainant.email.casefold()
+    )
 
 
-def not_eligible(work: Work, complaint: Complaint, step: Step, actor: Actor) -> str | None:
+def not_eligible(
+    work: Work, complaint: Complaint, step: Step, actor: Actor
+) -> str | None:
     """Why `actor` may not do this step, in a sentence; None when they may."""
     if not actor.roles & STANDS_IN[step.role]:
         return f"This step needs the role '{step.role}'."
     kind = StepKind(step.kind)
-    if kind in _INDEPENDENT_OF_INVESTIGATION and actor.id in investigators(work, complaint):
+    if kind in _INDEPENDENT_OF_INVESTIGATION and actor.id in investigators(
+        work, complaint
+    ):
         return "Whoever investigated may not approve (four eyes). Ask somebody else."
     if kind in _INDEPENDENT_OF_EVERYTHING and actor.id in touched_by(work, complaint):
         return "An appeal is reviewed by somebody who had no part in the case. Ask somebody else."
-    if actor.kind == "person" and (person := work.session.get(Person, UUID(actor.id))) is not None:
+    if (
+        actor.kind == "person"
+        and (person := work.session.get(Person, UUID(actor.id))) is not None
+    ):
         complainant = work.session.get_one(Complainant, complaint.complainant_id)
         if conflicted(complaint, complainant, person):
-            return "You are named in or related to this complaint (conflict of interest)."
+            return (
+                "You are named in or related to this complaint (conflict of interest)."
+            )
     return None
 
 
 def investigators(work: Work, complaint: Complaint) -> set[str]:
     """Ids of those who investigated this complaint."""
-    rows = work.session.exec(select(Investigation.by_id).where(Investigation.complaint_id == complaint.id)).all()
+    rows = work.session.exec(
+        select(Investigation.by_id).where(Investigation.complaint_id == complaint.id)
+    ).all()
     return set(rows)
 
 
 def touched_by(work: Work, complaint: Complaint) -> set[str]:
     """Ids of people who acted in this complaint at all."""
     rows = work.session.exec(
-        select(Event.actor_id).where(Event.complaint_id == complaint.id, Event.actor_kind == "person").distinct()
+        select(Event.actor_id)
+        .where(Event.complaint_id == complaint.id, Event.actor_kind == "person")
+        .distinct()
     ).all()
     return set(rows)
 
@@ -78,8 +111,12 @@ def choose(work: Work, complaint: Complaint, step: Step) -> Person | None:
     wanted = {r.value for r in STANDS_IN[step.role]}
     people = [
         p
-        for p in work.session.exec(select(Person).where(col(Person.active).is_(True)).order_by(Person.login)).all()
-        if wanted & set(p.roles) and present(p, work.now) and not_eligible(work, complaint, step, as_actor(p)) is None
+        for p in work.session.exec(
+            select(Person).where(col(Person.active).is_(True)).order_by(Person.login)
+        ).all()
+        if wanted & set(p.roles)
+        and present(p, work.now)
+        and not_eligible(work, complaint, step, as_actor(p)) is None
     ]
     if not people:
         return None
@@ -97,7 +134,10 @@ def load_of(work: Work, people: list[UUID]) -> dict[UUID, int]:
     """Open steps per person."""
     rows = work.session.exec(
         select(Step.assignee_id, func.count())
-        .where(col(Step.assignee_id).in_(people), col(Step.state).in_([StepState.OPEN, StepState.CLAIMED]))
+        .where(
+            col(Step.assignee_id).in_(people),
+            col(Step.state).in_([StepState.OPEN, StepState.CLAIMED]),
+        )
         .group_by(col(Step.assignee_id))
     ).all()
     return {person: count for person, count in rows if person is not None}
@@ -105,6 +145,10 @@ def load_of(work: Work, people: list[UUID]) -> dict[UUID, int]:
 
 def as_actor(person: Person) -> Actor:
     """The actor that a person is."""
-    return Actor("person", str(person.id), person.name, frozenset(Role(r) for r in person.roles), frozenset(person.teams))
-
-
+    return Actor(
+        "person",
+        str(person.id),
+        person.name,
+        frozenset(Role(r) for r in person.roles),
+        frozenset(person.teams),
+    )

@@ -40,7 +40,14 @@ from complaints.domain.forms import (
     TriageForm,
 )
 from complaints.domain.validation import problems_of
-from complaints.domain.vocabulary import Finding, RemedyState, Role, Status, StepKind, StepState
+from complaints.domain.vocabulary import (
+    Finding,
+    RemedyState,
+    Role,
+    Status,
+    StepKind,
+    StepState,
+)
 from complaints.services import actions, clocks, decision, response, routing, walk
 from complaints.services.transition import lock, lock_reference, perform, record, wake
 from complaints.store.tables import Complaint, Person, Remedy, Step
@@ -68,9 +75,13 @@ def locked(work: Work, step_id: UUID) -> tuple[Complaint, Step]:
 def _still_open(step: Step, version: int | None) -> None:
     if step.state == StepState.DONE:
         assert step.completed_at is not None
-        raise AlreadyDone(f"Task {step.gate}", step.completed_by or "somebody", step.completed_at)
+        raise AlreadyDone(
+            f"Task {step.gate}", step.completed_by or "somebody", step.completed_at
+        )
     if step.state == StepState.CANCELLED:
-        raise Conflict(f"Task {step.gate} is no longer needed; the complaint has moved on.")
+        raise Conflict(
+            f"Task {step.gate} is no longer needed; the complaint has moved on."
+        )
     if version is not None and version != step.version:
         raise StaleVersion(version, step.version)
 
@@ -87,13 +98,19 @@ def claim(work: Work, step_id: UUID, version: int | None = None) -> Step:
     _still_open(step, version)
     _may(work, complaint, step)
     if work.actor.kind != "person":
-        raise Forbidden("Only a person can claim a task; use a key that belongs to one.")
+        raise Forbidden(
+            "Only a person can claim a task; use a key that belongs to one."
+        )
     me = UUID(work.actor.id)
     if step.state == StepState.CLAIMED and step.assignee_id == me:
         return step
     if step.state == StepState.CLAIMED and not work.actor.has(Role.LEAD, Role.MANAGER):
-        holder = work.session.get(Person, step.assignee_id) if step.assignee_id else None
-        raise Conflict(f"Task {step.gate} is already claimed by {holder.name if holder else 'somebody'}.")
+        holder = (
+            work.session.get(Person, step.assignee_id) if step.assignee_id else None
+        )
+        raise Conflict(
+            f"Task {step.gate} is already claimed by {holder.name if holder else 'somebody'}."
+        )
     step.state, step.assignee_id, step.claimed_at = StepState.CLAIMED, me, work.now
     step.version += 1
     if step.kind == StepKind.INVESTIGATION:
@@ -107,7 +124,9 @@ def release(work: Work, step_id: UUID, version: int | None = None) -> Step:
     """Give a step back to its team."""
     complaint, step = locked(work, step_id)
     _still_open(step, version)
-    if str(step.assignee_id) != work.actor.id and not work.actor.has(Role.LEAD, Role.MANAGER):
+    if str(step.assignee_id) != work.actor.id and not work.actor.has(
+        Role.LEAD, Role.MANAGER
+    ):
         raise Forbidden("Only the holder or a lead can release a task.")
     step.state, step.assignee_id, step.claimed_at = StepState.OPEN, None, None
     step.version += 1
@@ -126,18 +145,34 @@ def save_draft(work: Work, step_id: UUID, draft: Mapping[str, Any]) -> Step:
     return step
 
 
-def complete(work: Work, step_id: UUID, answer: Mapping[str, Any], version: int | None = None) -> Step:
+def complete(
+    work: Work, step_id: UUID, answer: Mapping[str, Any], version: int | None = None
+) -> Step:
     """Complete a step with its form. Exactly one actor does; the next gets `AlreadyDone` saying who and when."""
     complaint, step = locked(work, step_id)
     _still_open(step, version)
     form = parse(StepKind(step.kind), answer)
     _may(work, complaint, step)
     holder = step.assignee_id if step.state == StepState.CLAIMED else None
-    if holder and str(holder) != work.actor.id and not work.actor.has(Role.LEAD, Role.MANAGER, Role.SYSTEM):
+    if (
+        holder
+        and str(holder) != work.actor.id
+        and not work.actor.has(Role.LEAD, Role.MANAGER, Role.SYSTEM)
+    ):
         person = work.session.get_one(Person, holder)
-        raise Conflict(f"Task {step.gate} is claimed by {person.name}. Ask them to release it.")
-    step.state, step.answer, step.draft = StepState.DONE, form.model_dump(mode="json"), {}
-    step.completed_at, step.completed_by, step.completed_by_id = work.now, work.actor.name, work.actor.id
+        raise Conflict(
+            f"Task {step.gate} is claimed by {person.name}. Ask them to release it."
+        )
+    step.state, step.answer, step.draft = (
+        StepState.DONE,
+        form.model_dump(mode="json"),
+        {},
+    )
+    step.completed_at, step.completed_by, step.completed_by_id = (
+        work.now,
+        work.actor.name,
+        work.actor.id,
+    )
     step.version += 1
     work.session.add(step)
     work.session.flush()
@@ -145,9 +180,13 @@ def complete(work: Work, step_id: UUID, answer: Mapping[str, Any], version: int 
     return step
 
 
-def complete_gate(work: Work, complaint_id: UUID, gate: str, answer: Mapping[str, Any]) -> Step:
+def complete_gate(
+    work: Work, complaint_id: UUID, gate: str, answer: Mapping[str, Any]
+) -> Step:
     """Complete the step with that gate (Prefect's own form names gates, not ids)."""
-    step = work.session.exec(select(Step).where(Step.complaint_id == complaint_id, Step.gate == gate)).first()
+    step = work.session.exec(
+        select(Step).where(Step.complaint_id == complaint_id, Step.gate == gate)
+    ).first()
     if step is None:
         raise NotFound("task", gate)
     return complete(work, step.id, answer)
@@ -155,25 +194,40 @@ def complete_gate(work: Work, complaint_id: UUID, gate: str, answer: Mapping[str
 
 def _triage(work: Work, complaint: Complaint, step: Step, form: TriageForm) -> None:
     if form.category or form.severity or form.team:
-        actions.reclassify(work, complaint, form.category, form.severity, form.team, reason=form.reason or "triage")
+        actions.reclassify(
+            work,
+            complaint,
+            form.category,
+            form.severity,
+            form.team,
+            reason=form.reason or "triage",
+        )
     if form.decision is TriageDecision.INVESTIGATE:
         perform(work, complaint, "confirm_triage", reason=form.reason)
     elif form.decision is TriageDecision.FAST_TRACK:
         policy = work.policies.get(complaint.policy_hash)
         if not form.solution or policy.lifecycle.solution(form.solution) is None:
             known = ", ".join(s.key for s in policy.lifecycle.solutions)
-            raise InvalidInput(f"unknown standard solution; known are: {known}", "solution")
+            raise InvalidInput(
+                f"unknown standard solution; known are: {known}", "solution"
+            )
         walk.answer_by_solution(work, complaint, form.solution)
     elif form.decision is TriageDecision.REJECT:
         actions.reject(work, complaint, form.reason)
     else:
         assert form.merge_into is not None
-        actions.merge(work, complaint, lock_reference(work, form.merge_into), form.reason)
+        actions.merge(
+            work, complaint, lock_reference(work, form.merge_into), form.reason
+        )
 
 
-def _investigation(work: Work, complaint: Complaint, step: Step, form: InvestigationForm) -> None:
+def _investigation(
+    work: Work, complaint: Complaint, step: Step, form: InvestigationForm
+) -> None:
     policy = work.policies.get(complaint.policy_hash)
-    if form.root_cause and form.root_cause not in {r.key for r in policy.taxonomy.root_causes}:
+    if form.root_cause and form.root_cause not in {
+        r.key for r in policy.taxonomy.root_causes
+    }:
         known = ", ".join(r.key for r in policy.taxonomy.root_causes)
         raise InvalidInput(f"unknown root cause; known are: {known}", "root_cause")
     decision.note_findings(
@@ -188,8 +242,15 @@ def _investigation(work: Work, complaint: Complaint, step: Step, form: Investiga
         proposals=form.remedies,
     )
     if complaint.status in (Status.AWAITING_CUSTOMER, Status.AWAITING_THIRD_PARTY):
-        actions.stop_waiting(work, complaint, "findings were submitted without waiting further")
-    perform(work, complaint, "submit_findings", data={"finding": form.finding, "remedies": len(form.remedies)})
+        actions.stop_waiting(
+            work, complaint, "findings were submitted without waiting further"
+        )
+    perform(
+        work,
+        complaint,
+        "submit_findings",
+        data={"finding": form.finding, "remedies": len(form.remedies)},
+    )
 
 
 def _approval(work: Work, complaint: Complaint, step: Step, form: ApprovalForm) -> None:
@@ -213,8 +274,17 @@ def _remedy(work: Work, complaint: Complaint, step: Step, form: RemedyForm) -> N
     remedy.evidence = form.evidence
     remedy.done_at = work.now if form.result is RemedyResult.DONE else None
     work.session.add(remedy)
-    event = perform(work, complaint, "update_remedy", data={"remedy": remedy.kind, "result": form.result})
-    waiting = [r for r in decision.remedies(work, complaint) if r.state in (RemedyState.OFFERED, RemedyState.ACCEPTED)]
+    event = perform(
+        work,
+        complaint,
+        "update_remedy",
+        data={"remedy": remedy.kind, "result": form.result},
+    )
+    waiting = [
+        r
+        for r in decision.remedies(work, complaint)
+        if r.state in (RemedyState.OFFERED, RemedyState.ACCEPTED)
+    ]
     if waiting:
         wake(work, complaint, event.seq)
     else:
@@ -225,17 +295,33 @@ def _response(work: Work, complaint: Complaint, step: Step, form: ResponseForm) 
     response.send(work, complaint, body=form.body)
 
 
-def _call_back(work: Work, complaint: Complaint, step: Step, form: CallBackForm) -> None:
+def _call_back(
+    work: Work, complaint: Complaint, step: Step, form: CallBackForm
+) -> None:
     if not form.reached:
         actions.close_unconfirmed(work, complaint, "called back, nobody answered")
     elif form.satisfied:
-        actions.confirm(work, complaint, ConfirmationForm(accepted=True, words=form.words), via="phone")
+        actions.confirm(
+            work,
+            complaint,
+            ConfirmationForm(accepted=True, words=form.words),
+            via="phone",
+        )
     else:
-        actions.appeal(work, complaint, form.words or "not satisfied, said on the telephone")
+        actions.appeal(
+            work, complaint, form.words or "not satisfied, said on the telephone"
+        )
 
 
-def _confirmation(work: Work, complaint: Complaint, step: Step, form: ConfirmationForm) -> None:
-    actions.confirm(work, complaint, form, via="portal" if work.actor.kind == "complainant" else "staff")
+def _confirmation(
+    work: Work, complaint: Complaint, step: Step, form: ConfirmationForm
+) -> None:
+    actions.confirm(
+        work,
+        complaint,
+        form,
+        via="portal" if work.actor.kind == "complainant" else "staff",
+    )
 
 
 def _review(work: Work, complaint: Complaint, step: Step, form: ReviewForm) -> None:
@@ -243,9 +329,16 @@ def _review(work: Work, complaint: Complaint, step: Step, form: ReviewForm) -> N
         actions.refer_externally(work, complaint, form.body_name or "", form.summary)
         return
     finding = form.finding or Finding(complaint.finding or Finding.NOT_UPHELD)
-    decision.note_findings(work, complaint, "review", finding, form.summary, proposals=form.remedies)
+    decision.note_findings(
+        work, complaint, "review", finding, form.summary, proposals=form.remedies
+    )
     changes = form.decision is ReviewDecision.CHANGE
-    perform(work, complaint, "change_outcome" if changes else "uphold_outcome", data={"finding": finding})
+    perform(
+        work,
+        complaint,
+        "change_outcome" if changes else "uphold_outcome",
+        data={"finding": finding},
+    )
 
 
 def _external(work: Work, complaint: Complaint, step: Step, form: ExternalForm) -> None:
@@ -255,7 +348,9 @@ def _external(work: Work, complaint: Complaint, step: Step, form: ExternalForm) 
         perform(work, complaint, "external_closes", reason=form.summary, data=data)
         return
     assert form.finding is not None
-    decision.note_findings(work, complaint, "external", form.finding, form.summary, proposals=form.remedies)
+    decision.note_findings(
+        work, complaint, "external", form.finding, form.summary, proposals=form.remedies
+    )
     perform(work, complaint, "external_changes", reason=form.summary, data=data)
 
 
@@ -267,12 +362,24 @@ def _closure(work: Work, complaint: Complaint, step: Step, form: ClosureForm) ->
         wake(work, complaint, event.seq)
 
 
-def _extension(work: Work, complaint: Complaint, step: Step, form: ExtensionForm) -> None:
-    clocks.decide_extension(work, complaint, step, approve=form.approve, reason=form.reason)
+def _extension(
+    work: Work, complaint: Complaint, step: Step, form: ExtensionForm
+) -> None:
+    clocks.decide_extension(
+        work, complaint, step, approve=form.approve, reason=form.reason
+    )
 
 
-def _management_review(work: Work, complaint: Complaint, step: Step, form: ManagementReviewForm) -> None:
-    perform(work, complaint, "review_management", reason=form.measures, data={"gate": step.gate})
+def _management_review(
+    work: Work, complaint: Complaint, step: Step, form: ManagementReviewForm
+) -> None:
+    perform(
+        work,
+        complaint,
+        "review_management",
+        reason=form.measures,
+        data={"gate": step.gate},
+    )
     if form.assignee is not None:
         actions.assign(work, complaint, form.assignee, reason=form.measures)
 

@@ -21,7 +21,10 @@ def end_waiting(store: Store, limit: int = 500) -> int:
         with store.work(SYSTEM) as work:
             complaint = work.session.exec(
                 select(Complaint)
-                .where(col(Complaint.status).in_(_WAITING), col(Complaint.waiting_until) <= work.now)
+                .where(
+                    col(Complaint.status).in_(_WAITING),
+                    col(Complaint.waiting_until) <= work.now,
+                )
                 .order_by(col(Complaint.waiting_until))
                 .limit(1)
                 .with_for_update(skip_locked=True)
@@ -35,8 +38,14 @@ def end_waiting(store: Store, limit: int = 500) -> int:
 
 def _end(work: Work, complaint: Complaint) -> None:
     if complaint.status == Status.AWAITING_CUSTOMER:
-        event = perform(work, complaint, "customer_silent", reason="no answer within the time given")
-        person = work.session.get(Person, complaint.assignee_id) if complaint.assignee_id else None
+        event = perform(
+            work, complaint, "customer_silent", reason="no answer within the time given"
+        )
+        person = (
+            work.session.get(Person, complaint.assignee_id)
+            if complaint.assignee_id
+            else None
+        )
         notices.tell_staff(
             work,
             complaint,
@@ -48,12 +57,18 @@ def _end(work: Work, complaint: Complaint) -> None:
         )
     elif complaint.status == Status.CONFIRMING:
         complaint.closing_category = decision.closing_category(work, complaint)
-        perform(work, complaint, "confirmation_timeout", reason="no answer to the response")
+        perform(
+            work, complaint, "confirmation_timeout", reason="no answer to the response"
+        )
     else:
         complaint.waiting_until = None
         for step in opening.open_steps(work, complaint):
             if step.kind == StepKind.CLOSURE:
-                step.state, step.completed_at, step.completed_by = "done", work.now, SYSTEM.name
+                step.state, step.completed_at, step.completed_by = (
+                    "done",
+                    work.now,
+                    SYSTEM.name,
+                )
                 step.version += 1
                 work.session.add(step)
         event = record(work, complaint, "window_ended")

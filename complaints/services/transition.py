@@ -27,7 +27,10 @@ _OPEN_REMEDIES = (RemedyState.PROPOSED, RemedyState.OFFERED, RemedyState.ACCEPTE
 def lock(work: Work, complaint_id: UUID) -> Complaint:
     """The complaint, locked until the transaction ends, so that its writers queue up one after another."""
     found = work.session.exec(
-        select(Complaint).where(Complaint.id == complaint_id).with_for_update().execution_options(populate_existing=True)
+        select(Complaint)
+        .where(Complaint.id == complaint_id)
+        .with_for_update()
+        .execution_options(populate_existing=True)
     ).first()
     if found is None:
         raise NotFound("complaint", complaint_id)
@@ -37,7 +40,9 @@ def lock(work: Work, complaint_id: UUID) -> Complaint:
 def lock_reference(work: Work, reference: str, version: int | None = None) -> Complaint:
     """The complaint with `reference`, locked; `StaleVersion` when the caller saw another version."""
     key = parse(reference)
-    found = work.session.exec(select(Complaint.id).where(Complaint.reference == key)).first()
+    found = work.session.exec(
+        select(Complaint.id).where(Complaint.reference == key)
+    ).first()
     if found is None:
         raise NotFound("complaint", key)
     complaint = lock(work, found)
@@ -87,10 +92,14 @@ def record(
 def facts(work: Work, complaint: Complaint) -> Facts:
     """What choices between targets depend on."""
     remedies = work.session.exec(
-        select(Remedy.id).where(Remedy.complaint_id == complaint.id, col(Remedy.state).in_(_OPEN_REMEDIES))
+        select(Remedy.id).where(
+            Remedy.complaint_id == complaint.id, col(Remedy.state).in_(_OPEN_REMEDIES)
+        )
     ).all()
     complainant = work.session.get_one(Complainant, complaint.complainant_id)
-    return Facts(remedies_open=len(remedies), reachable=way_to_reach(complainant).kind != "none")
+    return Facts(
+        remedies_open=len(remedies), reachable=way_to_reach(complainant).kind != "none"
+    )
 
 
 def perform(
@@ -112,8 +121,14 @@ def perform(
     row = lifecycle.transition(before, action)
     if not (who.roles & row.roles):
         need = ", ".join(sorted(row.roles - {Role.SYSTEM}))
-        raise Forbidden(f"'{action}' needs one of these roles: {need or 'the machine only'}.")
-    after = row.target(before, facts(work, complaint)) if row.choose else row.target(before, Facts())
+        raise Forbidden(
+            f"'{action}' needs one of these roles: {need or 'the machine only'}."
+        )
+    after = (
+        row.target(before, facts(work, complaint))
+        if row.choose
+        else row.target(before, Facts())
+    )
     complaint.status = after
     event = record(
         work,
@@ -135,4 +150,9 @@ def perform(
 def wake(work: Work, complaint: Complaint, seq: int) -> None:
     """Ask that the flow run looks at its row again (unless the run itself is acting)."""
     if not work.in_flow:
-        outbox.add(work, IntentKind.WAKE_RUN, f"wake:{complaint.id}:{seq}", complaint_id=complaint.id)
+        outbox.add(
+            work,
+            IntentKind.WAKE_RUN,
+            f"wake:{complaint.id}:{seq}",
+            complaint_id=complaint.id,
+        )

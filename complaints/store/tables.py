@@ -76,7 +76,7 @@ class Complaint(SQLModel, table=True):
     )
     product: str = ""
     desired_remedy: str = ""
-    order_ref: str = ""
+    order_ref: str = Field(default="", index=True)
     jurisdiction: str = ""
     external_source: str | None = None
     external_id: str | None = None
@@ -396,3 +396,39 @@ class SystemMark(SQLModel, table=True):
     name: str = Field(primary_key=True)
     at: datetime = instant()
     detail: Json = blob()
+
+
+class Clock(SQLModel, table=True):
+    """One SLA clock of one complaint. `ledger` is the truth (budget, counted and suspended intervals with reasons);
+    everything beside it is derived from it and stored so that it can be searched."""
+
+    __table_args__ = (
+        UniqueConstraint("complaint_id", "profile", "name", "round", name="clock_once"),
+        Index("clock_next", "next_at", postgresql_where=text("next_at is not null")),
+        Index("clock_due", "due_at", postgresql_where=text("state in ('running', 'paused')")),
+    )
+
+    id: UUID = Field(primary_key=True)
+    complaint_id: UUID = Field(foreign_key="complaint.id", index=True)
+    profile: str
+    name: str
+    round: int = 1
+    kind: str  #: regulatory or internal
+    policy_hash: str
+    state: str  #: running, paused, met, missed, cancelled
+    started_at: datetime = instant()
+    due_at: datetime | None = instant(null=True)
+    stopped_at: datetime | None = instant(null=True)
+    next_at: datetime | None = instant(null=True)
+    ledger: Json = blob()
+
+
+class Rung(SQLModel, table=True):
+    """A rung of a clock's escalation ladder that has fired. The key is the promise that it fires once."""
+
+    clock_id: UUID = Field(foreign_key="clock.id", primary_key=True)
+    rung: str = Field(primary_key=True)
+    at: datetime = instant()
+    due_at: datetime = instant()
+    lateness: float = Field(default=0.0, description="Seconds between the moment it was due and the moment it fired.")
+    actions: list[str] = blob(list)

@@ -73,7 +73,6 @@ class Store:
 
     @contextmanager
     def reading(self, actor: Actor) -> Iterator[Work]:
-        """Read only: whatever happens in the block is rolled back."""
+        """Read only: closing the session rolls back; what was loaded stays readable."""
         with Session(self.engine, expire_on_commit=False) as session:
             yield Work(session, self.now(), actor, self.policies)
-            session.rollback()

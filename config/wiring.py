@@ -1,0 +1,134 @@
+"""The composition root: reads settings and the wall clock, and binds the ports of the domain to their real parts.
+
+One `App` per process, made on first use. Nothing else in the product reads the time or the environment.
+"""
+
+from __future__ import annotations
+
+import os
+from datetime import UTC, datetime
+from functools import cache, cached_property
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import Engine
+
+from complaints import crashpoints
+from complaints.archive.bag import BagReceipt, write_bag
+from complaints.archive.dossier import Dossier
+from complaints.domain.ports import Candidate, Classifier, Renderer, Sender
+from complaints.notify.render import TemplateRenderer
+from complaints.notify.sender import AppriseSender
+from complaints.runs.prefect_api import PrefectRuns
+from complaints.services.dispatch import Dispatcher
+from complaints.services.tracking import Tracking
+from complaints.services.webhooks import HttpHook
+from complaints.store.blobs import Blobs
+from complaints.store.engine import make_engine
+from complaints.store.similar import earlier
+from complaints.store.tables import Complaint
+from complaints.store.unit import Store, Work
+from complaints.triage.duplicates import rank
+from complaints.triage.lexicon import load as load_lexicon
+from complaints.triage.rules import RuleClassifier
+from config.background import Background
+from config.policy import load as load_policy
+from config.policybook import StoredPolicies
+from config.settings import Settings, load_settings
+
+
+def wall_clock() -> datetime:
+    """Now, in UTC. The only clock of the product."""
+    return datetime.now(UTC)
+
+
+class App:
+    """Everything a process needs, made when first asked for."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        crashpoints.arm(os.environ.get("COMPLAINTS_CRASH_AT") or None)
+
+    @cached_property
+    def engine(self) -> Engine:
+        """The pool of connections to our database."""
+        return make_engine(self.settings.sqlalchemy_url())
+
+    @cached_property
+    def policies(self) -> StoredPolicies:
+        """All activated policies; the first start activates the configured directory."""
+        book = StoredPolicies(self.engine, wall_clock)
+        book.activate(load_policy(self.settings.policy_dir))
+        return book
+
+    @cached_property
+    def background(self) -> Background:
+        """Threads that act on intents right after commit."""
+        return Background(lambda intent: self.dispatcher.act(intent), wall_clock)
+
+    @cached_property
+    def store(self) -> Store:
+        """Units of work."""
+        return Store(self.engine, self.policies, wall_clock, self.background.submit)
+
+    @cached_property
+    def classifier(self) -> Classifier:
+        """The rule-based classifier of the active policy."""
+        policy = self.policies.active(wall_clock())
+        return RuleClassifier(load_lexicon(self.settings.lexicon_dir()), policy.taxonomy, policy.lifecycle)
+
+    @cached_property
+    def renderer(self) -> Renderer:
+        """Letters in both languages."""
+        return TemplateRenderer(self.settings.company, self.settings.time_zone)
+
+    @cached_property
+    def sender(self) -> Sender:
+        """Apprise, or the local folder of .eml files where no provider is configured."""
+        return AppriseSender.from_file(self.settings.providers_file, self.settings.home / "outgoing")
+
+    @cached_property
+    def runs(self) -> PrefectRuns:
+        """Flow runs, over Prefect's REST API."""
+        return PrefectRuns(self.settings.prefect_api_url, self.settings.prefect_auth())
+
+    @cached_property
+    def tracking(self) -> Tracking:
+        """Signed links for complainants."""
+        return Tracking(self.settings.secret(), self.settings.public_url)
+
+    @cached_property
+    def dispatcher(self) -> Dispatcher:
+        """Acts on outbox rows."""
+        return Dispatcher(self.store, self.renderer, self.sender, self.runs, HttpHook(), self.tracking.url)
+
+    @cached_property
+    def blobs(self) -> Blobs:
+        """Attachments, by SHA-256."""
+        return Blobs(self.settings.home / "attachments")
+
+    def find_duplicates(self, work: Work, complaint: Complaint) -> list[Candidate]:
+        """Earlier complaints of the same person or order, ranked by likeness of their words."""
+        others = earlier(work.session, complaint)
+        return rank(_text(complaint), [(c.id, c.reference, _text(c)) for c in others])[:5]
+
+    def write_bag(self, collected: dict[str, Any]) -> BagReceipt:
+        """Store a collected dossier as a bag."""
+        files = [(a["name"], a["sha256"], self.blobs.open(a["sha256"])) for a in collected["attachments"]]
+        return write_bag(Dossier(**collected), files, self.settings.archive_url())
+
+    def states(self, run_ids: list[UUID]) -> dict[UUID, str]:
+        """State type of each run that Prefect knows."""
+        return self.runs.states(run_ids)
+
+
+def _text(complaint: Complaint) -> str:
+    return f"{complaint.subject}\n{complaint.narrative}"
+
+
+@cache
+def app() -> App:
+    """This process's `App`."""
+    return App(load_settings())
+
+

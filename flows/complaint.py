@@ -1,0 +1,64 @@
+"""One complaint, one flow run, from intake to archive. Days or weeks; while a person works on it the run is suspended.
+
+The run keeps no state: after a crash, a retry or a resume it asks the row where the complaint stands and goes on there.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+from uuid import UUID
+
+from prefect import flow
+
+from complaints.domain.forms import FORMS
+from complaints.domain.vocabulary import StepKind
+from complaints.domain.walk import Move, Next
+from flows.gates import wait_at_gate
+from tasks import complaint as tasks
+
+_TASKS: dict[Move, Any] = {
+    Move.INTAKE: tasks.intake,
+    Move.CLASSIFICATION: tasks.classification,
+    Move.ACKNOWLEDGMENT: tasks.acknowledgment,
+    Move.DECISION: tasks.decision,
+    Move.RESPONSE: tasks.respond,
+    Move.SURVEY: tasks.survey,
+    Move.ARCHIVE: tasks.archive,
+}
+
+
+@flow(name="complaint", persist_result=False, validate_parameters=False)
+async def complaint(complaint_id: str) -> None:
+    """Handle the complaint with this id until it is archived."""
+    case = UUID(complaint_id)
+    following = await asyncio.to_thread(tasks.look, case)
+    while following.move is not Move.END:
+        if following.move is Move.WAIT:
+            await _wait(case, following)
+            following = await asyncio.to_thread(tasks.look, case)
+        elif following.move is Move.BRIEFING:
+            assert following.step is not None
+            following = await _run(tasks.briefing, case, str(following.step).replace("_", " "))
+        else:
+            following = await _run(_TASKS[following.move], case)
+
+
+async def _run(task: Any, *arguments: Any) -> Next:
+    result: Next = await asyncio.to_thread(task, *arguments)
+    return result
+
+
+async def _wait(case: UUID, at: Next) -> None:
+    """Suspend at the gate. Returns when somebody used Prefect's own form; a wake-up by us starts the run anew."""
+    assert at.gate is not None and at.step is not None
+    key, refusal, attempt = at.gate, "", 1
+    while True:
+        answer = await wait_at_gate(key, FORMS[StepKind(at.step)], refusal)
+        if answer is None:
+            return
+        refusal = await asyncio.to_thread(tasks.take_answer, case, at.gate, answer) or ""
+        if not refusal:
+            return
+        attempt += 1
+        key = f"{at.gate}-try-{attempt}"

@@ -3,15 +3,14 @@
 A file has levels of strength instead of numbers (`strong`, `clear`, `hint`; `fault` for words a negation cancels), so
 that a person who knows the trade and no programming can maintain it. `*` at the end of an English word stands for any
 ending (`refund*`). The longest phrase wins where phrases overlap; severities, flags and cues of the shorter words
-inside it still count.
+inside it still count, and their categories where the phrase itself speaks for none.
 """
 
 from __future__ import annotations
 
 import re
 import tomllib
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from functools import lru_cache
 from pathlib import Path
 from typing import Literal, NamedTuple
@@ -28,6 +27,7 @@ Cue = Literal["question", "grievance", "praise", "auto_reply", "spam", "off_topi
 
 #: Pull of one word at each level of strength.
 STRENGTH: Mapping[str, float] = {"strong": 4.0, "clear": 2.0, "fault": 2.0, "hint": 1.0}
+_FAN = 4  #: alternatives tried one after the other
 
 
 class _Part(BaseModel):
@@ -72,22 +72,30 @@ class Pull(NamedTuple):
 
 
 class Match(NamedTuple):
-    """One lexicon word found in a text, with what is left of its pulls after negation."""
+    """One lexicon word found in a text, as it stands there; `negated`: what negation can cancel is cancelled."""
 
     word: str
-    pulls: tuple[Pull, ...]
+    negated: bool
 
 
 def read(path: Path) -> LexiconFile:
     """The lexicon file at `path`; `PolicyInvalid` names file and key of everything wrong in it."""
     try:
-        return LexiconFile.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
+        return LexiconFile.model_validate(
+            tomllib.loads(path.read_text(encoding="utf-8"))
+        )
     except FileNotFoundError:
-        raise PolicyInvalid(f"{path}: no such lexicon; create it or remove it from the policy") from None
+        raise PolicyInvalid(
+            f"{path}: no such lexicon; create it or remove it from the policy"
+        ) from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise PolicyInvalid(f"{path}: not readable as TOML ({error}); correct the file") from error
+        raise PolicyInvalid(
+            f"{path}: not readable as TOML ({error}); correct the file"
+        ) from error
     except ValidationError as error:
-        wrong = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
+        wrong = "; ".join(
+            f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()
+        )
         raise PolicyInvalid(f"{path}: {wrong}") from error
 
 
@@ -95,7 +103,9 @@ def load(folder: Path) -> Lexicon:
     """All `*.toml` lexicons of `folder` as one."""
     files = sorted(folder.glob("*.toml"))
     if not files:
-        raise PolicyInvalid(f"{folder}: holds no lexicon; put zh.toml and en.toml there")
+        raise PolicyInvalid(
+            f"{folder}: holds no lexicon; put zh.toml and en.toml there"
+        )
     return Lexicon([read(path) for path in files])
 
 
@@ -105,7 +115,9 @@ class Lexicon:
     `extra` adds words from elsewhere (standard solutions): word → pulls.
     """
 
-    def __init__(self, files: Iterable[LexiconFile], extra: Iterable[tuple[str, Pull]] = ()) -> None:
+    def __init__(
+        self, files: Iterable[LexiconFile], extra: Iterable[tuple[str, Pull]] = ()
+    ) -> None:
         files = list(files)
         self.files = tuple(files)
         self.lifts: dict[str, Severity] = {}  #: flag → severity it lifts the case to
@@ -126,7 +138,15 @@ class Lexicon:
         exact = {word: tuple(mine.values()) for word, mine in pulls.items()}
         chinese = {word: p for word, p in exact.items() if has_cjk(word)}
         latin = {word: p for word, p in exact.items() if word not in chinese}
-        self._scripts = (_Script(chinese, False, _negation(files, True)), _Script(latin, True, _negation(files, False)))
+        self._scripts = (
+            _Script(chinese, False, _negation(files, True)),
+            _Script(latin, True, _negation(files, False)),
+        )
+
+        #: What a found word speaks for.
+        self.pulls: Callable[[Match], tuple[Pull, ...]] = lru_cache(maxsize=65_536)(
+            self._pulls_of
+        )
 
     def find(self, text: str) -> Iterator[Match]:
         """The lexicon words in `text`, which must be normalised."""
@@ -134,6 +154,12 @@ class Lexicon:
         if has_cjk(text):
             yield from chinese.find(text)
         yield from latin.find(text)
+
+    def _pulls_of(self, match: Match) -> tuple[Pull, ...]:
+        found = next(
+            (p for script in self._scripts if (p := script.pulls(match.word))), ()
+        )
+        return tuple(p for p in found if not (match.negated and p.negatable))
 
 
 def _pulls(files: Iterable[LexiconFile]) -> Iterator[tuple[str, Pull]]:
@@ -155,11 +181,15 @@ def _pulls(files: Iterable[LexiconFile]) -> Iterator[tuple[str, Pull]]:
                 yield word, Pull("cue", cue, STRENGTH["clear"], cue == "praise")
 
 
-def _negation(files: Iterable[LexiconFile], chinese: bool) -> tuple[re.Pattern[str], re.Pattern[str]]:
+def _negation(
+    files: Iterable[LexiconFile], chinese: bool
+) -> tuple[re.Pattern[str], re.Pattern[str]]:
     """(negator right before the end of a clause, look-alikes to blank out first)."""
     mine = [f.negation for f in files if (f.language is Language.ZH) == chinese]
     words = sorted({normalise(w) for n in mine for w in n.words}, key=len, reverse=True)
-    exceptions = sorted({normalise(w) for n in mine for w in n.exceptions}, key=len, reverse=True)
+    exceptions = sorted(
+        {normalise(w) for n in mine for w in n.exceptions}, key=len, reverse=True
+    )
     never = r"(?!)"
     negator = "|".join(map(re.escape, words))
     if not words:
@@ -168,7 +198,9 @@ def _negation(files: Iterable[LexiconFile], chinese: bool) -> tuple[re.Pattern[s
         pattern = rf"(?:{negator})[\u3400-\u9fff]{{0,2}}$"
     else:
         pattern = rf"(?<!\w)(?:{negator}|\w+n't)(?: [\w']+){{0,2}} ?$"
-    return re.compile(pattern), re.compile("|".join(map(re.escape, exceptions)) or never)
+    return re.compile(pattern), re.compile(
+        "|".join(map(re.escape, exceptions)) or never
+    )
 
 
 class _Script:
@@ -186,11 +218,13 @@ class _Script:
         self._window = 32 if spaced else 7
         self._spaced = spaced
         self._any = self._compile(words, spaced)
-        # What a phrase contains also counts, unless it speaks for a category: "credit card fraud" is no card fault alone.
+        # "late fee" is about a fee and not about lateness; but "bank card fraud" still raises fraud.
         for table in (self._exact, self._stems):
             for word in [w for w in table if len(w) > 2]:
                 table[word] = self._inherit(word, table[word])
-        self._lookup = lru_cache(maxsize=65_536)(self._search)
+        self._negatable = lru_cache(maxsize=65_536)(
+            lambda word: any(p.negatable for p in self.pulls(word))
+        )
 
     @staticmethod
     def _compile(words: Iterable[str], spaced: bool) -> re.Pattern[str]:
@@ -202,21 +236,24 @@ class _Script:
             node["*" if word.endswith("*") else ""] = {}
         body = _expression(trie) if trie else r"(?!)"
         if spaced:
-            return re.compile(rf"(?<![a-z0-9]){body}(?![a-z0-9])")
-        return re.compile(rf"(?=[{''.join(map(re.escape, trie))}]){body}" if trie else body)
+            return re.compile(rf"(?=[a-z0-9])(?<![a-z0-9]){body}(?![a-z0-9])")
+        return re.compile(
+            rf"(?=[{''.join(map(re.escape, trie))}]){body}" if trie else body
+        )
 
     def _inherit(self, word: str, own: tuple[Pull, ...]) -> tuple[Pull, ...]:
         mine = {(p.kind, p.of): p for p in own}
-        for start in range(1, len(word)):
-            found = self._any.match(word, start)
-            if found is None or found.group() == word:
-                continue
-            for pull in self._search(found.group()):
-                if pull.kind != "category" and pull.kind != "cue":
+        kept = {"cue"} | (
+            {"category"} if any(p.kind == "category" for p in own) else set()
+        )
+        for start in range(len(word)):
+            found = self._any.match(word, start, len(word) - (start == 0))
+            for pull in self.pulls(found.group()) if found else ():
+                if pull.kind not in kept:
                     mine.setdefault((pull.kind, pull.of), pull)
         return tuple(mine.values())
 
-    def _search(self, found: str) -> tuple[Pull, ...]:
+    def pulls(self, found: str) -> tuple[Pull, ...]:
         """The pulls of a matched string: the word itself, else the longest stem it begins with."""
         if found in self._exact:
             return self._exact[found]
@@ -228,11 +265,9 @@ class _Script:
     def find(self, text: str) -> Iterator[Match]:
         for found in self._any.finditer(text):
             word = found.group()
-            pulls = self._lookup(word)
-            if any(p.negatable for p in pulls) and self._negated(text, found.start()):
-                pulls = tuple(p for p in pulls if not p.negatable)
-            if pulls:
-                yield Match(word, pulls)
+            yield Match(
+                word, self._negatable(word) and self._negated(text, found.start())
+            )
 
     def _negated(self, text: str, start: int) -> bool:
         before = self._exceptions.sub(";", text[max(0, start - self._window) : start])
@@ -241,9 +276,32 @@ class _Script:
 
 def _expression(node: Mapping[str, Mapping]) -> str:  # type: ignore[type-arg]  # recursive, see _compile
     """A trie as a regular expression that prefers the longest word."""
-    longer = [re.escape(c) + _expression(child) for c, child in node.items() if c not in ("", "*")]
-    branches = longer + ([r"[a-z]{0,12}"] if "*" in node else [])
+    longer = {
+        c: re.escape(c) + _expression(child)
+        for c, child in sorted(node.items())
+        if c not in ("", "*")
+    }
+    branches = ([_choice(longer)] if longer else []) + (
+        [r"[a-z]{0,12}"] if "*" in node else []
+    )
     if not branches:
         return ""
-    body = branches[0] if len(branches) == 1 else f"(?:{'|'.join(branches)})"
+    body = (
+        branches[0]
+        if len(branches) == len(longer) == 1
+        else f"(?:{'|'.join(branches)})"
+    )
     return f"(?:{body})?" if "" in node and "*" not in node else body
+
+
+def _choice(branches: Mapping[str, str]) -> str:
+    """Alternatives by first character, as a search tree where they are many: `re` tries them one after the other."""
+    if len(branches) <= _FAN:
+        return "|".join(branches.values())
+    characters = list(branches)
+    size = -(-len(characters) // _FAN)
+    groups = [characters[i : i + size] for i in range(0, len(characters), size)]
+    return "|".join(
+        f"(?=[{''.join(map(re.escape, group))}])(?:{_choice({c: branches[c] for c in group})})"
+        for group in groups
+    )

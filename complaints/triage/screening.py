@@ -14,10 +14,11 @@ from complaints.domain.ports import Evidence
 from complaints.domain.vocabulary import Flag
 
 _LINK = re.compile(r"https?:|www\.")
-_LETTER = re.compile(r"[^\W\d_]")
 #: A question or praise longer than this (normalised characters) most likely tells a story, and is read as a complaint.
 _SHORT = 600
-_SHORTEST = 4  #: letters below which nobody can tell what is meant
+_WORDS = re.compile(
+    r"(?:[^\W\d_].*?){4}"
+)  #: with fewer letters nobody can tell what is meant
 
 
 @dataclass(frozen=True)
@@ -28,11 +29,16 @@ class Screening:
     evidence: tuple[Evidence, ...] = ()
 
 
-def screen(text: str, cues: Mapping[str, Mapping[str, float]], grieved: bool) -> Screening:
+def screen(
+    text: str, cues: Mapping[str, Mapping[str, float]], grieved: bool
+) -> Screening:
     """Judge normalised `text` by its `cues` (cue → word → weight). `grieved`: a fault, danger or grievance was found."""
-    if sum(1 for _ in _LETTER.finditer(text)) < _SHORTEST:
-        return Screening((Flag.NOT_A_COMPLAINT,), (Evidence("", Flag.NOT_A_COMPLAINT, 4.0),))
-    if "auto_reply" in cues:
+    if _WORDS.search(text) is None:
+        return Screening(
+            (Flag.NOT_A_COMPLAINT,), (Evidence("", Flag.NOT_A_COMPLAINT, 4.0),)
+        )
+    short = len(text) <= _SHORT
+    if short and "auto_reply" in cues:
         return _raise(Flag.NOT_A_COMPLAINT, cues["auto_reply"])
     if grieved:
         return Screening()
@@ -41,10 +47,12 @@ def screen(text: str, cues: Mapping[str, Mapping[str, float]], grieved: bool) ->
     if len(spam) >= 2 or (spam and links) or links >= 3:
         return _raise(Flag.SPAM, spam or {"http": float(links)})
     for cue in ("off_topic", "praise", "question"):
-        if cue in cues and len(text) <= _SHORT:
+        if short and cue in cues:
             return _raise(Flag.NOT_A_COMPLAINT, cues[cue])
     return Screening()
 
 
 def _raise(flag: Flag, words: Mapping[str, float]) -> Screening:
-    return Screening((flag,), tuple(Evidence(word, flag, weight) for word, weight in words.items()))
+    return Screening(
+        (flag,), tuple(Evidence(word, flag, weight) for word, weight in words.items())
+    )

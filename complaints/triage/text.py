@@ -22,18 +22,26 @@ _PAIRS = (
     "蝕蚀衊蔑襪袜詞词誇夸誣诬誰谁謊谎譴谴豎竖賄贿贓赃踐践軍军輯辑迴回鄭郑醬酱鏡镜闖闯雙双韓韩飼饲餓饿餘余髒脏徹彻鬧闹瀆渎儘尽盡尽"
 )
 _SIMPLIFY = {ord(_PAIRS[i]): _PAIRS[i + 1] for i in range(0, len(_PAIRS), 2)}
-_PLAIN = {ord(c): " " for c in "-‐‑‒–—―_/\\|*#\u200b\ufeff"} | {ord(c): "'" for c in "’‘`´ʼ"}
-_TABLE = _SIMPLIFY | _PLAIN
+_PLAIN = {ord(c): " " for c in "-‐‑‒–—―_/\\|*#\u200b\ufeff"} | {
+    ord(c): "'" for c in "’‘`´ʼ"
+}
+#: Full-width forms are so common in Chinese that they are mapped here; NFKC, ten times slower, is for what is left.
+_HALF_WIDTH = {c: chr(c - 0xFEE0).lower() for c in range(0xFF01, 0xFF5F)} | {
+    0x3000: " "
+}
+_TABLE = _SIMPLIFY | _HALF_WIDTH | _PLAIN
 
 _SPACE = re.compile(r"\s+")
 _CJK = re.compile(r"[\u3400-\u9fff\uf900-\ufaff]+")
-_LATIN_WORD = re.compile(r"[^\W\d_]*[A-Za-z][^\W\d_]*")
+_LATIN_WORD = re.compile(r"[A-Za-z\u00c0-\u024f]+")
 
 
 def normalise(text: str) -> str:
     """Half width, lower case, simplified characters, single spaces, straight quotes; hyphens and slashes become spaces."""
-    plain = text if text.isascii() else unicodedata.normalize("NFKC", text)
-    return _SPACE.sub(" ", plain.lower().translate(_TABLE)).strip()
+    plain = text.translate(_TABLE)
+    if not unicodedata.is_normalized("NFKC", plain):
+        plain = unicodedata.normalize("NFKC", plain).translate(_TABLE)
+    return _SPACE.sub(" ", plain.lower()).strip()
 
 
 def has_cjk(text: str) -> bool:
@@ -50,7 +58,7 @@ def language_of(text: str, default: Language = Language.EN) -> Language:
     if text.isascii():
         return Language.EN if _LATIN_WORD.search(text) else default
     chinese = 0.6 * sum(len(run) for run in _CJK.findall(text))
-    latin = sum(1 for _ in _LATIN_WORD.finditer(_CJK.sub(" ", text)))
+    latin = len(_LATIN_WORD.findall(text))
     if not chinese and not latin:
         return default
     return Language.ZH if chinese >= 0.5 * latin else Language.EN

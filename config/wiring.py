@@ -75,7 +75,7 @@ class App:
     def classifier(self) -> Classifier:
         """The rule-based classifier of the active policy."""
         policy = self.policies.active(wall_clock())
-        return RuleClassifier(load_lexicon(self.settings.lexicon_dir()), policy.taxonomy, policy.lifecycle)
+        return RuleClassifier(load_lexicon(self.settings.policy_dir / "lexicons"), policy.taxonomy, policy.lifecycle)
 
     @cached_property
     def renderer(self) -> Renderer:
@@ -95,7 +95,7 @@ class App:
     @cached_property
     def tracking(self) -> Tracking:
         """Signed links for complainants."""
-        return Tracking(self.settings.secret(), self.settings.public_url)
+        return Tracking(self.settings.secret(), self.settings.link_base)
 
     @cached_property
     def dispatcher(self) -> Dispatcher:

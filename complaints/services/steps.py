@@ -192,6 +192,14 @@ def complete_gate(
     return complete(work, step.id, answer)
 
 
+def kind_of(work: Work, step_id: UUID) -> StepKind:
+    """The kind of a step."""
+    step = work.session.get(Step, step_id)
+    if step is None:
+        raise NotFound("task", step_id)
+    return StepKind(step.kind)
+
+
 def _triage(work: Work, complaint: Complaint, step: Step, form: TriageForm) -> None:
     if form.category or form.severity or form.team:
         actions.reclassify(
@@ -400,3 +408,4 @@ _FOLLOW: dict[StepKind, Callable[[Work, Complaint, Step, Any], None]] = {
 }
 
 assert set(_FOLLOW) == set(FORMS), "every human step needs a form and a consequence"
+

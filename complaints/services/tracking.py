@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -25,10 +26,10 @@ class Visitor:
 
 
 class Tracking:
-    """Makes and reads tracking tokens. HMAC-SHA-1 by itsdangerous, keyed by the installation's secret."""
+    """Makes and reads tracking tokens. HMAC-SHA-256 by itsdangerous, keyed by the installation's secret."""
 
     def __init__(self, secret: str, public_url: str) -> None:
-        self._signer = URLSafeSerializer(secret, salt="tracking")
+        self._signer = URLSafeSerializer(secret, salt="tracking", signer_kwargs={"digest_method": hashlib.sha256})
         self._base = public_url.rstrip("/")
 
     def token(self, complaint_id: UUID, complainant_id: UUID, version: int) -> str:

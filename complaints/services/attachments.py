@@ -1,0 +1,80 @@
+"""Files that belong to a complaint. The bytes lie in the store of blobs; here is what they are and who may read them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from uuid import UUID
+
+from sqlmodel import col, func, select
+
+from complaints.domain.errors import LimitExceeded, NotFound
+from complaints.domain.vocabulary import Audience
+from complaints.services.access import see
+from complaints.services.transition import lock, perform
+from complaints.store.columns import new_id
+from complaints.store.tables import Attachment, Complaint
+from complaints.store.unit import Work
+
+#: Most files of one complaint.
+MOST = 200
+
+
+@dataclass(frozen=True)
+class NewFile:
+    """A file whose bytes are stored already: a safe name, its digest, size in bytes and media type."""
+
+    name: str
+    sha256: str
+    size: int
+    content_type: str
+
+
+def attach(work: Work, reference: str, file: NewFile, audience: Audience) -> tuple[Attachment, bool]:
+    """Add the file to the complaint; the same file under the same name is there once (then False)."""
+    complaint = lock(work, see(work, reference).id)
+    known = work.session.exec(
+        select(Attachment).where(
+            Attachment.complaint_id == complaint.id, Attachment.sha256 == file.sha256, Attachment.name == file.name
+        )
+    ).first()
+    if known is not None:
+        return known, False
+    count = work.session.exec(
+        select(func.count()).select_from(Attachment).where(Attachment.complaint_id == complaint.id)
+    ).one()
+    if count >= MOST:
+        raise LimitExceeded(f"A complaint can have {MOST} files. Put the rest into one archive elsewhere and note where.")
+    row = Attachment(
+        id=new_id(work.now),
+        complaint_id=complaint.id,
+        at=work.now,
+        name=file.name,
+        sha256=file.sha256,
+        size=file.size,
+        content_type=file.content_type,
+        audience=audience,
+        uploaded_by=work.actor.name,
+    )
+    work.session.add(row)
+    data = {"id": str(row.id), "name": file.name, "sha256": file.sha256, "size": file.size, "type": file.content_type}
+    perform(work, complaint, "add_attachment", data=data, audience=audience)
+    return row, True
+
+
+def of(work: Work, complaint: Complaint, audiences: frozenset[Audience]) -> list[Attachment]:
+    """The files that these audiences may read, oldest first."""
+    return list(
+        work.session.exec(
+            select(Attachment)
+            .where(Attachment.complaint_id == complaint.id, col(Attachment.audience).in_(audiences))
+            .order_by(col(Attachment.at), col(Attachment.id))
+        ).all()
+    )
+
+
+def one(work: Work, complaint: Complaint, attachment_id: UUID, audiences: frozenset[Audience]) -> Attachment:
+    """The file, if it belongs to the complaint and these audiences may read it."""
+    row = work.session.get(Attachment, attachment_id)
+    if row is None or row.complaint_id != complaint.id or row.audience not in audiences:
+        raise NotFound("attachment", attachment_id)
+    return row

@@ -1,0 +1,1 @@
+"""The commands of `complaints`, one module per theme."""

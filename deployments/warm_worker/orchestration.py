@@ -1,0 +1,139 @@
+"""The few calls to Prefect's API that a segment needs, as plain JSON over the worker's one shared connection pool.
+
+The client library makes about eleven calls and parses a model for each where two are enough: claim the run, report
+how it ended.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+from uuid import NAMESPACE_URL, UUID, uuid4, uuid5
+
+import httpx
+from prefect.client.orchestration import PrefectClient
+from prefect.client.schemas.objects import FlowRun
+from prefect.exceptions import PrefectHTTPStatusError
+
+_log = logging.getLogger("complaints.worker")
+#: A claim made later than this after the poll may be for a run that somebody else has finished by then. Seconds.
+STALE = 5.0
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What the server said to a proposed state: `status` ACCEPT, REJECT, ABORT or WAIT; `state` is what holds now."""
+
+    status: str
+    state: dict[str, Any]
+
+    @property
+    def type(self) -> str:
+        """Type of the state that holds now, or the empty string."""
+        return str(self.state.get("type") or "")
+
+    @property
+    def message(self) -> str:
+        """Its message."""
+        return str(self.state.get("message") or "")
+
+
+@dataclass(frozen=True)
+class Due:
+    """A scheduled run as the server handed it out: `raw` is the flow run as JSON."""
+
+    raw: dict[str, Any]
+    polled: float
+
+    @property
+    def run_id(self) -> UUID:
+        """The flow run."""
+        return UUID(self.raw["id"])
+
+    @property
+    def state_id(self) -> str:
+        """The Scheduled state that is claimed; a run that is scheduled again has another."""
+        return str(self.raw["state_id"])
+
+    def flow_run(self) -> FlowRun:
+        """As the client library's model."""
+        return FlowRun.model_validate(self.raw)
+
+
+class Orchestration:
+    """States proposed to the server for the runs of one worker; `holder` names the worker's life in what it claims."""
+
+    def __init__(self, client: PrefectClient, holder: str) -> None:
+        self.client, self.holder = client, holder
+
+    async def due(self, pool: str, queues: list[str], limit: int) -> list[Due]:
+        """Scheduled runs whose time has come, the most urgent queue first. Another worker may see the same ones."""
+        body: dict[str, Any] = {"scheduled_before": datetime.now(UTC).isoformat(), "limit": limit}
+        if queues:
+            body["work_queue_names"] = queues
+        response = await self._post(f"/work_pools/{pool}/get_scheduled_flow_runs", body)
+        polled = asyncio.get_running_loop().time()
+        return [Due(entry["flow_run"], polled) for entry in response]
+
+    async def claim(self, due: Due, state: str, name: str) -> bool:
+        """Take the run for this worker; False when somebody else has it.
+
+        The transition id is derived from the Scheduled state that was seen, so every worker proposes the same one, and
+        the server refuses a transition whose id it has just made: of any number of claims one wins, in one call.
+        """
+        if asyncio.get_running_loop().time() - due.polled > STALE:
+            return False
+        transition = str(uuid5(NAMESPACE_URL, f"claim:{due.state_id}"))
+        answer = await self.propose(due.run_id, state, name, message=self.holder, transition=transition)
+        if answer.status == "ACCEPT":
+            return True
+        # refused although the state is ours: the first attempt went through and its response was lost
+        return answer.status == "REJECT" and answer.type == state and answer.message == self.holder
+
+    async def propose(
+        self,
+        run_id: UUID,
+        state: str,
+        name: str,
+        *,
+        message: str | None = None,
+        details: dict[str, Any] | None = None,
+        transition: str | None = None,
+        force: bool = False,
+    ) -> Answer:
+        """One orchestrated transition; a repetition after a lost response is refused by its transition id."""
+        body = {
+            "state": {
+                "type": state,
+                "name": name,
+                "message": message,
+                "state_details": {**(details or {}), "transition_id": transition or str(uuid4())},
+            },
+            "force": force,
+        }
+        response = await self._post(f"/flow_runs/{run_id}/set_state", body)
+        return Answer(response["status"], response.get("state") or {})
+
+    async def insist(self, run_id: UUID, state: str, name: str, *, message: str | None = None, **more: Any) -> Answer:
+        """`propose` until the server answers: how a segment ended must not be lost because the server restarts."""
+        transition, pause = str(uuid4()), 0.5
+        while True:
+            try:
+                return await self.propose(run_id, state, name, message=message, transition=transition, **more)
+            except (httpx.HTTPError, PrefectHTTPStatusError) as error:
+                if isinstance(error, PrefectHTTPStatusError) and error.response.status_code < 500:
+                    raise
+                _log.warning("cannot report %s of run %s yet: %s", name, run_id, error)
+                await asyncio.sleep(pause)
+                pause = min(pause * 2, 10.0)
+
+    async def send_events(self, events: list[dict[str, Any]]) -> None:
+        """Hand over client-side events (task runs) in one request."""
+        await self._post("/events", events)
+
+    async def _post(self, path: str, body: Any) -> Any:
+        response = await self.client._client.post(path, json=body)
+        return response.json() if response.content else None

@@ -1,1 +1,1 @@
-"""The whole system in one process tree: embedded PostgreSQL, Prefect server, workers, web, and who watches them."""
+"""The whole system on one machine: embedded PostgreSQL, Prefect's server, workers, the web process, a supervisor."""

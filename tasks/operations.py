@@ -1,0 +1,52 @@
+"""What runs beside the complaints: sweeping intents, the clock, reconciling. Each task one service call."""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+
+from prefect import task
+
+from complaints.domain.ports import SYSTEM
+from complaints.services import clocks, marks, reconcile, timers
+from config.wiring import app
+
+
+@task(name="sweep intents", persist_result=False)
+def sweep_intents(most: int = 500) -> int:
+    """Act on intents that are due; how many there were."""
+    due = app().dispatcher.sweep(most)
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(app().dispatcher.act, due))
+    _mark("dispatch", len(due))
+    return len(due)
+
+
+@task(name="tick", persist_result=False)
+def tick() -> dict[str, int]:
+    """Fire rungs that are due and end waiting whose time is over."""
+    done = {"rungs": clocks.tick(app().store), "waits": timers.end_waiting(app().store)}
+    _mark("sla_clock", sum(done.values()))
+    return done
+
+
+@task(name="end appeal windows", persist_result=False)
+def end_windows() -> int:
+    """Closed complaints whose appeal window is over go to the archive."""
+    ended = timers.end_waiting(app().store)
+    _mark("archive_due", ended)
+    return ended
+
+
+@task(name="compare with Prefect", persist_result=False)
+def compare() -> dict[str, int]:
+    """Find complaints without a live run and put them right; runs of dead workers are rescheduled first."""
+    app().runs.reschedule_orphans()
+    report = reconcile.reconcile(app().store, lambda ids: app().runs.states(list(ids)), repair=True)
+    found = {key: len(value) for key, value in report.as_dict().items() if isinstance(value, list)}
+    _mark("reconcile", report.looked_at)
+    return {"looked_at": report.looked_at, **found}
+
+
+def _mark(name: str, count: int) -> None:
+    with app().store.work(SYSTEM) as work:
+        marks.set_mark(work, name, {"count": count})

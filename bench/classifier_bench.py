@@ -1,9 +1,9 @@
 """How good and how fast the rule-based classifier is. `python bench/classifier_bench.py [--data FOLDER]`
 
-Prints accuracy, coverage (share the machine routes itself: confidence at or above the policy's minimum), precision among
-those, a reliability table and texts per second; then how duplicate scores spread over unrelated real complaints. Peer: the
-guess of always the most frequent class. Public data sets are read from FOLDER where present (`../shared/data`); the
-lexicons were tuned on the half of the CFPB sample whose id hashes to an even number, so the odd half is the honest figure.
+Prints accuracy, coverage (share the machine routes itself: confidence at or above the policy's minimum), precision
+among those, a reliability table and texts per second; then how duplicate scores spread over unrelated real complaints.
+Peer: the guess of always the most frequent class. Public data sets are read from FOLDER where present; the lexicons
+were tuned on the half of the CFPB sample whose id hashes to an even number, so the odd half is the honest figure.
 """
 
 from __future__ import annotations
@@ -97,14 +97,8 @@ def policy() -> tuple[RuleClassifier, float]:
 
 def own(language: str) -> list[Labelled]:
     """The project's own labelled complaints."""
-    data = tomllib.loads(
-        (ROOT / "tests/data/labelled_complaints.toml").read_text(encoding="utf-8")
-    )
-    return [
-        Labelled(text, category)
-        for category, texts in data[language].items()
-        for text in texts
-    ]
+    data = tomllib.loads((ROOT / "tests/data/labelled_complaints.toml").read_text(encoding="utf-8"))
+    return [Labelled(text, category) for category, texts in data[language].items() for text in texts]
 
 
 def cfpb(folder: Path) -> Iterator[tuple[int, Labelled]]:
@@ -120,9 +114,7 @@ def banking(folder: Path) -> Iterator[Labelled]:
     """banking77 questions of the intents that have a category here."""
     with (folder / "banking77_train.csv").open(encoding="utf-8", newline="") as file:
         for row in csv.DictReader(file):
-            category = next(
-                (c for part, c in BANKING_OF if part in row["category"]), None
-            )
+            category = next((c for part, c in BANKING_OF if part in row["category"]), None)
             if category:
                 yield Labelled(row["text"], category)
 
@@ -143,24 +135,17 @@ def measure(
     figures: dict[str, float | str] = {
         "set": name,
         "texts": len(texts),
-        "peer": round(
-            Counter(t.label for t in texts).most_common(1)[0][1] / len(texts), 3
-        ),
+        "peer": round(Counter(t.label for t in texts).most_common(1)[0][1] / len(texts), 3),
         "accuracy": round(sum(r.right for r in results) / len(results), 3),
         "coverage": round(len(sure) / len(results), 3),
         "precision": round(sum(r.right for r in sure) / max(1, len(sure)), 3),
     }
     print(" ".join(f"{key}={value}" for key, value in figures.items()))
     for low in (0.0, 0.2, 0.4, 0.6, 0.8):
-        bin_ = [
-            r
-            for r in results
-            if low <= r.confidence < low + 0.2 or (low == 0.8 and r.confidence == 1)
-        ]
+        bin_ = [r for r in results if low <= r.confidence < low + 0.2 or (low == 0.8 and r.confidence == 1)]
         if bin_:
-            print(
-                f"    confidence {low:.1f}…{low + 0.2:.1f}: {len(bin_):5} texts, {sum(r.right for r in bin_) / len(bin_):.0%} right"
-            )
+            right = sum(r.right for r in bin_) / len(bin_)
+            print(f"    confidence {low:.1f}…{low + 0.2:.1f}: {len(bin_):5} texts, {right:.0%} right")
     return figures
 
 
@@ -174,9 +159,7 @@ def speed(classifier: RuleClassifier) -> dict[str, float | str]:
         for text in texts * 3:
             classifier.classify("", text)
         figures[language] = round(3 * len(texts) / (time.process_time() - started))
-    print(
-        f"speed: zh {figures['zh']}/s, en {figures['en']}/s (1,000 characters, one core)"
-    )
+    print(f"speed: zh {figures['zh']}/s, en {figures['en']}/s (1,000 characters, one core)")
     return figures
 
 
@@ -201,10 +184,7 @@ def main() -> None:
     data = parser.parse_args().data
     csv.field_size_limit(sys.maxsize)
     classifier, threshold = policy()
-    figures = [
-        measure(f"own-{name}", own(name), classifier, threshold)
-        for name in ("zh", "en")
-    ]
+    figures = [measure(f"own-{name}", own(name), classifier, threshold) for name in ("zh", "en")]
     if (data / "cfpb_sample.csv").exists():
         halves = list(cfpb(data))
         for half, name in ((0, "cfpb-tuned"), (1, "cfpb-held-out")):

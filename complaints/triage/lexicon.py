@@ -81,21 +81,13 @@ class Match(NamedTuple):
 def read(path: Path) -> LexiconFile:
     """The lexicon file at `path`; `PolicyInvalid` names file and key of everything wrong in it."""
     try:
-        return LexiconFile.model_validate(
-            tomllib.loads(path.read_text(encoding="utf-8"))
-        )
+        return LexiconFile.model_validate(tomllib.loads(path.read_text(encoding="utf-8")))
     except FileNotFoundError:
-        raise PolicyInvalid(
-            f"{path}: no such lexicon; create it or remove it from the policy"
-        ) from None
+        raise PolicyInvalid(f"{path}: no such lexicon; create it or remove it from the policy") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise PolicyInvalid(
-            f"{path}: not readable as TOML ({error}); correct the file"
-        ) from error
+        raise PolicyInvalid(f"{path}: not readable as TOML ({error}); correct the file") from error
     except ValidationError as error:
-        wrong = "; ".join(
-            f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors()
-        )
+        wrong = "; ".join(f"{'.'.join(map(str, e['loc']))}: {e['msg']}" for e in error.errors())
         raise PolicyInvalid(f"{path}: {wrong}") from error
 
 
@@ -103,9 +95,7 @@ def load(folder: Path) -> Lexicon:
     """All `*.toml` lexicons of `folder` as one."""
     files = sorted(folder.glob("*.toml"))
     if not files:
-        raise PolicyInvalid(
-            f"{folder}: holds no lexicon; put zh.toml and en.toml there"
-        )
+        raise PolicyInvalid(f"{folder}: holds no lexicon; put zh.toml and en.toml there")
     return Lexicon([read(path) for path in files])
 
 
@@ -115,9 +105,7 @@ class Lexicon:
     `extra` adds words from elsewhere (standard solutions): word → pulls.
     """
 
-    def __init__(
-        self, files: Iterable[LexiconFile], extra: Iterable[tuple[str, Pull]] = ()
-    ) -> None:
+    def __init__(self, files: Iterable[LexiconFile], extra: Iterable[tuple[str, Pull]] = ()) -> None:
         files = list(files)
         self.files = tuple(files)
         self.lifts: dict[str, Severity] = {}  #: flag → severity it lifts the case to
@@ -144,9 +132,7 @@ class Lexicon:
         )
 
         #: What a found word speaks for.
-        self.pulls: Callable[[Match], tuple[Pull, ...]] = lru_cache(maxsize=65_536)(
-            self._pulls_of
-        )
+        self.pulls: Callable[[Match], tuple[Pull, ...]] = lru_cache(maxsize=65_536)(self._pulls_of)
 
     def find(self, text: str) -> Iterator[Match]:
         """The lexicon words in `text`, which must be normalised."""
@@ -156,9 +142,7 @@ class Lexicon:
         yield from latin.find(text)
 
     def _pulls_of(self, match: Match) -> tuple[Pull, ...]:
-        found = next(
-            (p for script in self._scripts if (p := script.pulls(match.word))), ()
-        )
+        found = next((p for script in self._scripts if (p := script.pulls(match.word))), ())
         return tuple(p for p in found if not (match.negated and p.negatable))
 
 
@@ -181,15 +165,11 @@ def _pulls(files: Iterable[LexiconFile]) -> Iterator[tuple[str, Pull]]:
                 yield word, Pull("cue", cue, STRENGTH["clear"], cue == "praise")
 
 
-def _negation(
-    files: Iterable[LexiconFile], chinese: bool
-) -> tuple[re.Pattern[str], re.Pattern[str]]:
+def _negation(files: Iterable[LexiconFile], chinese: bool) -> tuple[re.Pattern[str], re.Pattern[str]]:
     """(negator right before the end of a clause, look-alikes to blank out first)."""
     mine = [f.negation for f in files if (f.language is Language.ZH) == chinese]
     words = sorted({normalise(w) for n in mine for w in n.words}, key=len, reverse=True)
-    exceptions = sorted(
-        {normalise(w) for n in mine for w in n.exceptions}, key=len, reverse=True
-    )
+    exceptions = sorted({normalise(w) for n in mine for w in n.exceptions}, key=len, reverse=True)
     never = r"(?!)"
     negator = "|".join(map(re.escape, words))
     if not words:
@@ -198,9 +178,7 @@ def _negation(
         pattern = rf"(?:{negator})[\u3400-\u9fff]{{0,2}}$"
     else:
         pattern = rf"(?<!\w)(?:{negator}|\w+n't)(?: [\w']+){{0,2}} ?$"
-    return re.compile(pattern), re.compile(
-        "|".join(map(re.escape, exceptions)) or never
-    )
+    return re.compile(pattern), re.compile("|".join(map(re.escape, exceptions)) or never)
 
 
 class _Script:
@@ -222,9 +200,7 @@ class _Script:
         for table in (self._exact, self._stems):
             for word in [w for w in table if len(w) > 2]:
                 table[word] = self._inherit(word, table[word])
-        self._negatable = lru_cache(maxsize=65_536)(
-            lambda word: any(p.negatable for p in self.pulls(word))
-        )
+        self._negatable = lru_cache(maxsize=65_536)(lambda word: any(p.negatable for p in self.pulls(word)))
 
     @staticmethod
     def _compile(words: Iterable[str], spaced: bool) -> re.Pattern[str]:
@@ -237,15 +213,11 @@ class _Script:
         body = _expression(trie) if trie else r"(?!)"
         if spaced:
             return re.compile(rf"(?=[a-z0-9])(?<![a-z0-9]){body}(?![a-z0-9])")
-        return re.compile(
-            rf"(?=[{''.join(map(re.escape, trie))}]){body}" if trie else body
-        )
+        return re.compile(rf"(?=[{''.join(map(re.escape, trie))}]){body}" if trie else body)
 
     def _inherit(self, word: str, own: tuple[Pull, ...]) -> tuple[Pull, ...]:
         mine = {(p.kind, p.of): p for p in own}
-        kept = {"cue"} | (
-            {"category"} if any(p.kind == "category" for p in own) else set()
-        )
+        kept = {"cue"} | ({"category"} if any(p.kind == "category" for p in own) else set())
         for start in range(len(word)):
             found = self._any.match(word, start, len(word) - (start == 0))
             for pull in self.pulls(found.group()) if found else ():
@@ -265,9 +237,7 @@ class _Script:
     def find(self, text: str) -> Iterator[Match]:
         for found in self._any.finditer(text):
             word = found.group()
-            yield Match(
-                word, self._negatable(word) and self._negated(text, found.start())
-            )
+            yield Match(word, self._negatable(word) and self._negated(text, found.start()))
 
     def _negated(self, text: str, start: int) -> bool:
         before = self._exceptions.sub(";", text[max(0, start - self._window) : start])
@@ -276,21 +246,11 @@ class _Script:
 
 def _expression(node: Mapping[str, Mapping]) -> str:  # type: ignore[type-arg]  # recursive, see _compile
     """A trie as a regular expression that prefers the longest word."""
-    longer = {
-        c: re.escape(c) + _expression(child)
-        for c, child in sorted(node.items())
-        if c not in ("", "*")
-    }
-    branches = ([_choice(longer)] if longer else []) + (
-        [r"[a-z]{0,12}"] if "*" in node else []
-    )
+    longer = {c: re.escape(c) + _expression(child) for c, child in sorted(node.items()) if c not in ("", "*")}
+    branches = ([_choice(longer)] if longer else []) + ([r"[a-z]{0,12}"] if "*" in node else [])
     if not branches:
         return ""
-    body = (
-        branches[0]
-        if len(branches) == len(longer) == 1
-        else f"(?:{'|'.join(branches)})"
-    )
+    body = branches[0] if len(branches) == len(longer) == 1 else f"(?:{'|'.join(branches)})"
     return f"(?:{body})?" if "" in node and "*" not in node else body
 
 
@@ -302,6 +262,5 @@ def _choice(branches: Mapping[str, str]) -> str:
     size = -(-len(characters) // _FAN)
     groups = [characters[i : i + size] for i in range(0, len(characters), size)]
     return "|".join(
-        f"(?=[{''.join(map(re.escape, group))}])(?:{_choice({c: branches[c] for c in group})})"
-        for group in groups
+        f"(?=[{''.join(map(re.escape, group))}])(?:{_choice({c: branches[c] for c in group})})" for group in groups
     )

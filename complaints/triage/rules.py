@@ -36,14 +36,10 @@ Tally = dict[str, dict[str, float]]
 class RuleClassifier:
     """Implements `Classifier` with a lexicon, for the categories of `taxonomy` and the solutions of `lifecycle`."""
 
-    def __init__(
-        self, lexicon: Lexicon, taxonomy: Taxonomy, lifecycle: LifecyclePolicy
-    ) -> None:
+    def __init__(self, lexicon: Lexicon, taxonomy: Taxonomy, lifecycle: LifecyclePolicy) -> None:
         self._taxonomy = taxonomy
         self._keys = {c.key for c in taxonomy.categories}
-        self._solutions = {
-            s.key: s for s in lifecycle.solutions if lifecycle.fast_track.enabled
-        }
+        self._solutions = {s.key: s for s in lifecycle.solutions if lifecycle.fast_track.enabled}
         words = [
             (word, pull)
             for s in self._solutions.values()
@@ -55,26 +51,15 @@ class RuleClassifier:
         ]
         self._lexicon = Lexicon(lexicon.files, words)
 
-    def classify(
-        self, subject: str, narrative: str, product: str = ""
-    ) -> Classification:
+    def classify(self, subject: str, narrative: str, product: str = "") -> Classification:
         """Category, severity, flags and the words that decided."""
         title, story = normalise(subject), normalise(narrative)
-        tallies, faults = self._tally(
-            ((title, _SUBJECT), (normalise(product), _PRODUCT), (story, _STORY))
-        )
+        tallies, faults = self._tally(((title, _SUBJECT), (normalise(product), _PRODUCT), (story, _STORY)))
         shares = self._shares(tallies["category"])
         category = shares[0][0] if shares else self._taxonomy.fallback
-        raised = [
-            flag
-            for flag in Flag
-            if sum(tallies["flag"].get(flag.value, {}).values()) >= _FLAG_AT
-        ]
+        raised = [flag for flag in Flag if sum(tallies["flag"].get(flag.value, {}).values()) >= _FLAG_AT]
         grieved = bool(
-            faults
-            or raised
-            or tallies["severity"].keys() - {Severity.MINOR}
-            or "grievance" in tallies["cue"]
+            faults or raised or tallies["severity"].keys() - {Severity.MINOR} or "grievance" in tallies["cue"]
         )
         screening = screen(f"{title} {story}", tallies["cue"], grieved)
         solution = self._solution(tallies["solution"], category)
@@ -90,17 +75,13 @@ class RuleClassifier:
             solution=solution,
         )
 
-    def _tally(
-        self, parts: Iterable[tuple[str, float]]
-    ) -> tuple[dict[Kind, Tally], bool]:
+    def _tally(self, parts: Iterable[tuple[str, float]]) -> tuple[dict[Kind, Tally], bool]:
         """kind → of → word → weight; and whether a fault word was found."""
         counts: dict[Match, float] = defaultdict(float)
         for text, factor in parts:
             for match in self._lexicon.find(text):
                 counts[match] += factor
-        tallies: dict[Kind, Tally] = {
-            k: {} for k in ("category", "severity", "flag", "cue", "solution")
-        }
+        tallies: dict[Kind, Tally] = {k: {} for k in ("category", "severity", "flag", "cue", "solution")}
         faults = False
         for match, count in counts.items():
             for pull in self._lexicon.pulls(match):
@@ -127,44 +108,27 @@ class RuleClassifier:
         )
 
     def _solution(self, solutions: Tally, category: str) -> str | None:
-        fitting = [
-            key for key in solutions if self._solutions[key].category == category
-        ]
+        fitting = [key for key in solutions if self._solutions[key].category == category]
         return max(fitting, key=lambda key: sum(solutions[key].values()), default=None)
 
-    def _severity(
-        self, category: str, words: Tally, flags: tuple[Flag, ...], solution: str | None
-    ) -> Severity:
+    def _severity(self, category: str, words: Tally, flags: tuple[Flag, ...], solution: str | None) -> Severity:
         """The worst of category, words and flags; minor where nothing is bad and the matter is small or standard."""
         known = self._taxonomy.category(category)
         base = known.severity if known else Severity.MODERATE
         lifted = [Severity(s) for s in words if s != Severity.MINOR]
-        lifted += [
-            self._lexicon.lifts[f.value]
-            for f in flags
-            if f.value in self._lexicon.lifts
-        ]
+        lifted += [self._lexicon.lifts[f.value] for f in flags if f.value in self._lexicon.lifts]
         small = solution is not None or Severity.MINOR in words
         if not lifted and small and base is Severity.MODERATE:
             return Severity.MINOR
         return min([base, *lifted], key=SEVERITIES.index)
 
 
-def _evidence(
-    tallies: dict[Kind, Tally], category: str, screening: Screening
-) -> tuple[Evidence, ...]:
+def _evidence(tallies: dict[Kind, Tally], category: str, screening: Screening) -> tuple[Evidence, ...]:
     """Words that decided: those of the winning category, of severities, flags and the solution, heaviest first."""
     chosen: list[tuple[Kind, str]] = [("category", category)]
     for kind in _BESIDE:
         chosen += [(kind, of) for of in tallies[kind]]
-    words = [
-        (weight, word, of)
-        for kind, of in chosen
-        for word, weight in tallies[kind].get(of, {}).items()
-    ]
+    words = [(weight, word, of) for kind, of in chosen for word, weight in tallies[kind].get(of, {}).items()]
     words += [(e.weight, e.word, e.of) for e in screening.evidence]
     words.sort(key=lambda w: -w[0])
-    return tuple(
-        Evidence(word, of, round(weight, 2))
-        for weight, word, of in words[:_MOST_EVIDENCE]
-    )
+    return tuple(Evidence(word, of, round(weight, 2)) for weight, word, of in words[:_MOST_EVIDENCE])

@@ -1,4 +1,4 @@
-"""How complaint text is brought into one shape before words are looked for: width, case, script, white space, language."""
+"""How complaint text is brought into one shape before words are looked for: width, case, script, space, language."""
 
 from __future__ import annotations
 
@@ -22,13 +22,9 @@ _PAIRS = (
     "蝕蚀衊蔑襪袜詞词誇夸誣诬誰谁謊谎譴谴豎竖賄贿贓赃踐践軍军輯辑迴回鄭郑醬酱鏡镜闖闯雙双韓韩飼饲餓饿餘余髒脏徹彻鬧闹瀆渎儘尽盡尽"
 )
 _SIMPLIFY = {ord(_PAIRS[i]): _PAIRS[i + 1] for i in range(0, len(_PAIRS), 2)}
-_PLAIN = {ord(c): " " for c in "-‐‑‒–—―_/\\|*#\u200b\ufeff"} | {
-    ord(c): "'" for c in "’‘`´ʼ"
-}
+_PLAIN = {ord(c): " " for c in "-‐‑‒–—―_/\\|*#\u200b\ufeff"} | {ord(c): "'" for c in "’‘`´ʼ"}
 #: Full-width forms are so common in Chinese that they are mapped here; NFKC, ten times slower, is for what is left.
-_HALF_WIDTH = {c: chr(c - 0xFEE0).lower() for c in range(0xFF01, 0xFF5F)} | {
-    0x3000: " "
-}
+_HALF_WIDTH = {c: chr(c - 0xFEE0).lower() for c in range(0xFF01, 0xFF5F)} | {0x3000: " "}
 _TABLE = _SIMPLIFY | _HALF_WIDTH | _PLAIN
 
 _SPACE = re.compile(r"\s+")
@@ -37,7 +33,7 @@ _LATIN_WORD = re.compile(r"[A-Za-z\u00c0-\u024f]+")
 
 
 def normalise(text: str) -> str:
-    """Half width, lower case, simplified characters, single spaces, straight quotes; hyphens and slashes become spaces."""
+    """Half width, lower case, simplified characters, straight quotes, single spaces also for hyphens and slashes."""
     plain = text.translate(_TABLE)
     if not unicodedata.is_normalized("NFKC", plain):
         plain = unicodedata.normalize("NFKC", plain).translate(_TABLE)

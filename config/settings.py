@@ -1,28 +1,37 @@
-"""Settings of this installation, from the environment (prefix `COMPLAINTS_`) or a `.env` file. Every one has a default."""
+"""Settings of this installation, from the environment (`COMPLAINTS_…`) or a `.env` file. Every one has a default."""
 
 from __future__ import annotations
 
+import contextlib
+import difflib
 import os
 import secrets
 from pathlib import Path
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from pydantic import Field, ValidationError, field_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import ArgumentError
 
-from complaints.domain.errors import InvalidInput
+from complaints.domain.errors import FieldProblem, InvalidInput
 from complaints.domain.validation import problems_of
 from complaints.domain.vocabulary import Language
 
 _HERE = Path(__file__).resolve().parent
+PREFIX = "COMPLAINTS_"
+#: Variables of ours that are no settings of an installation: for tests, benchmarks and named crash points.
+NOT_SETTINGS = ("COMPLAINTS_TEST_", "COMPLAINTS_BENCH_", "COMPLAINTS_CRASH_")
+#: Where the embedded PostgreSQL writes how it is reached, below home.
+ADDRESS = Path("secrets") / "database_url"
 
 
 class Settings(BaseSettings):
     """One field per setting; its description is its documentation."""
 
-    model_config = SettingsConfigDict(env_prefix="COMPLAINTS_", env_file=".env", extra="ignore", frozen=True)
+    model_config = SettingsConfigDict(env_prefix=PREFIX, env_file=".env", extra="ignore", frozen=True)
 
-    home: Path = Field(default=Path("var"), description="State folder: database, logs, archive, outgoing mail, secrets.")
+    home: Path = Field(default=Path("var"), description="State folder: database, logs, archive, letters, secrets.")
     database_url: str | None = Field(
         default=None,
         description="PostgreSQL of ours, e.g. `postgresql://user:password@host/complaints`. Empty: the embedded one.",
@@ -30,11 +39,20 @@ class Settings(BaseSettings):
     prefect_database_url: str | None = Field(
         default=None, description="PostgreSQL of Prefect's. Empty: the database `prefect` beside ours."
     )
-    host: str = Field(default="127.0.0.1", description="Address that the web process and the Prefect server listen on.")
+    host: str = Field(default="127.0.0.1", description="Address that the web process listens on.")
     web_port: int = Field(default=8080, ge=1, le=65535, description="Port of console, portal and API.")
+    prefect_host: str = Field(default="127.0.0.1", description="Address that the Prefect server and its UI listen on.")
     prefect_port: int = Field(default=4200, ge=1, le=65535, description="Port of the Prefect server and its UI.")
-    postgres_port: int = Field(default=5544, ge=1, le=65535, description="Port of the embedded PostgreSQL (loopback).")
-    public_url: str = Field(default="", description="Address that complainants' links begin with. Empty: host and port.")
+    prefect_api: str | None = Field(
+        default=None, description="REST API of a Prefect server that runs elsewhere. Empty: one is started here."
+    )
+    prefect_password: str | None = Field(
+        default=None,
+        description="Password of `complaints` at Prefect. Empty: made at first start, kept in home.",
+    )
+    public_url: str = Field(
+        default="", description="Address that links in letters begin with. Empty: host and port."
+    )
     workers: int = Field(default=2, ge=1, le=64, description="Warm worker processes.")
     worker_concurrency: int = Field(default=8, ge=1, le=200, description="Flow runs at once in one worker.")
     policy_dir: Path = Field(default=_HERE / "policies" / "default", description="Folder of the policy files.")
@@ -81,12 +99,25 @@ class Settings(BaseSettings):
             raise ValueError(f"no such time zone {value!r}; use an IANA name such as Asia/Shanghai") from None
         return value
 
+    @field_validator("home", "policy_dir")
+    @classmethod
+    def _absolute(cls, value: Path) -> Path:
+        return value.expanduser().resolve()
+
     @field_validator("database_url", "prefect_database_url")
     @classmethod
     def _postgres(cls, value: str | None) -> str | None:
-        if value and not value.startswith(("postgresql://", "postgres://", "postgresql+psycopg://")):
+        if not value:
+            return None
+        if not value.startswith(("postgresql://", "postgres://", "postgresql+psycopg://")):
             raise ValueError("must begin with postgresql:// (only PostgreSQL is supported)")
-        return value or None
+        try:
+            named = make_url(value).database
+        except (ArgumentError, ValueError):
+            raise ValueError("is not a database URL; write postgresql://user:password@host:5432/database") from None
+        if not named:
+            raise ValueError("names no database; write postgresql://user:password@host:5432/database")
+        return value
 
     def secret(self) -> str:
         """The key that signs links; generated once, 0600."""
@@ -94,17 +125,17 @@ class Settings(BaseSettings):
 
     def prefect_auth(self) -> str:
         """`user:password` that the Prefect server asks for."""
-        return f"complaints:{kept_secret(self.home, 'prefect_password')}"
+        return f"complaints:{self.prefect_password or kept_secret(self.home, 'prefect_password')}"
 
     @property
     def prefect_api_url(self) -> str:
         """REST API of the Prefect server."""
-        return f"http://{self.host}:{self.prefect_port}/api"
+        return (self.prefect_api or f"http://{_reachable(self.prefect_host)}:{self.prefect_port}/api").rstrip("/")
 
     @property
     def web_url(self) -> str:
-        """Where the web process listens."""
-        return f"http://{self.host}:{self.web_port}"
+        """Where the web process answers."""
+        return f"http://{_reachable(self.host)}:{self.web_port}"
 
     @property
     def link_base(self) -> str:
@@ -112,16 +143,19 @@ class Settings(BaseSettings):
         return self.public_url or self.web_url
 
     def postgres_url(self, database: str) -> str:
-        """`postgresql://…` of one of the two databases, embedded or external."""
-        if database == "complaints" and self.database_url:
-            return _plain(self.database_url)
+        """`postgresql://…` of one of the two databases, `complaints` or `prefect`, embedded or external."""
         if database == "prefect" and self.prefect_database_url:
-            return _plain(self.prefect_database_url)
+            return _plain(make_url(self.prefect_database_url))
         if self.database_url:
-            head, _, tail = _plain(self.database_url).rpartition("/")
-            return f"{head}/prefect{'?' + tail.partition('?')[2] if '?' in tail else ''}"
-        password = kept_secret(self.home, "postgres_password")
-        return f"postgresql://complaints:{password}@127.0.0.1:{self.postgres_port}/{database}"
+            ours = make_url(self.database_url)
+            return _plain(ours if database == "complaints" else ours.set(database=database))
+        try:
+            return (self.home / ADDRESS).read_text().replace("{database}", database)
+        except FileNotFoundError:
+            raise InvalidInput(
+                f"There is no database in {self.home} yet: start the system with `complaints up`, "
+                f"or set COMPLAINTS_DATABASE_URL or COMPLAINTS_HOME."
+            ) from None
 
     def sqlalchemy_url(self) -> str:
         """Our database, for SQLAlchemy with psycopg 3."""
@@ -132,34 +166,59 @@ class Settings(BaseSettings):
         return self.archive or (self.home / "archive").resolve().as_uri()
 
 
-def _plain(url: str) -> str:
-    return "postgresql://" + url.split("://", 1)[1]
+def _plain(url: URL) -> str:
+    return url.set(drivername="postgresql").render_as_string(hide_password=False)
+
+
+def _reachable(host: str) -> str:
+    """What a process on this machine calls to reach what listens on `host`."""
+    return "127.0.0.1" if host in ("", "0.0.0.0", "::") else host
 
 
 def kept_secret(home: Path, name: str) -> str:
     """A random secret, made on first use and kept in `home/secrets` with mode 0600."""
-    folder = home / "secrets"
-    path = folder / name
+    path = home / "secrets" / name
     if not path.exists():
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-        draft = folder / f".{name}.{os.getpid()}"
-        descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-        with os.fdopen(descriptor, "w") as file:
-            file.write(secrets.token_urlsafe(32))
-        try:
-            os.link(draft, path)  # whoever comes first wins
-        except FileExistsError:
-            pass
-        draft.unlink()
+        write_private(path, secrets.token_urlsafe(32), replace=False)
     return path.read_text(encoding="ascii").strip()
+
+
+def write_private(path: Path, text: str, *, replace: bool = True) -> None:
+    """Write a file that only we can read, at once and whole; where not `replace`, whoever came first wins."""
+    path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+    draft = path.with_name(f".{path.name}.{os.getpid()}")
+    descriptor = os.open(draft, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "w") as file:
+        file.write(text)
+    if replace:
+        draft.rename(path)
+        return
+    with contextlib.suppress(FileExistsError):
+        os.link(draft, path)
+    draft.unlink()
 
 
 def load_settings() -> Settings:
     """The settings, or `InvalidInput` naming each wrong environment variable and what to do about it."""
+    _refuse_unknown()
     try:
         return Settings()
-    except ValidationError as error:
-        problems = [
-            type(p)(f"COMPLAINTS_{p.field.upper()}", p.message, p.code) for p in problems_of(error)
-        ]
+    except (ValidationError, SettingsError) as error:
+        if isinstance(error, SettingsError):
+            raise InvalidInput(f'{error}; write lists as JSON, e.g. ["image/*"].', "environment") from None
+        problems = [type(p)(f"{PREFIX}{p.field.upper()}", p.message, p.code) for p in problems_of(error)]
         raise InvalidInput(problems) from None
+
+
+def _refuse_unknown() -> None:
+    """A misspelt setting must not be ignored in silence."""
+    known = {f"{PREFIX}{name.upper()}" for name in Settings.model_fields}
+    given = {name for name in os.environ if name.startswith(PREFIX)}
+    problems = []
+    for name in sorted(given - known):
+        if name.startswith(NOT_SETTINGS):
+            continue
+        close = difflib.get_close_matches(name, known, n=1)
+        problems.append(FieldProblem(name, f"there is no such setting{f'; did you mean {close[0]}?' if close else ''}"))
+    if problems:
+        raise InvalidInput(problems)

@@ -20,7 +20,6 @@ import functools
 import importlib.util
 import os
 import pwd
-import secrets
 import shutil
 import signal
 import socket
@@ -35,6 +34,8 @@ import psutil
 import psycopg
 from psycopg import sql
 
+from config.settings import ADDRESS, kept_secret, write_private
+from deployments import prefect_settings
 from deployments.stack.errors import StackError
 
 ROLE = "complaints"  #: owns both databases; no superuser
@@ -66,13 +67,15 @@ _FORGETFUL = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "
 
 @dataclass
 class Running:
-    """A running cluster. `stop()` shuts it down in order; connections that are still open are closed."""
+    """A running cluster, made by `start`."""
 
     folder: Path
-    process: subprocess.Popen[bytes]
-    host: str
+    host: str  #: folder of the Unix socket, or 127.0.0.1
     port: int
-    _lock: int
+    log: Path
+    process: subprocess.Popen[bytes] = field(repr=False)
+    _command: list[str] = field(repr=False)
+    _lock: int = field(repr=False)
     _passwords: dict[str, str] = field(repr=False)
 
     @property
@@ -88,17 +91,16 @@ class Running:
         """Whether the postmaster runs."""
         return self.process.poll() is None
 
-    def ended(self) -> bool:
-        """It was started and runs no more."""
-        return self.process is not None and self.process.poll() is not None
+    def restart(self) -> None:
+        """Start it again after it died, at the same address; returns when it answers (after recovery)."""
+        _end(self.process, 1.0)
+        leave_no_orphan(self.folder / "data")
+        self.process = _launch(self._command, self.log)
+        _wait_until_ready(self)
 
     def stop(self, timeout: float = 6.0) -> None:
         """Shut down in order; after `timeout` seconds at once (it recovers when started again)."""
         _end(self.process, timeout)
-        self.release()
-
-    def release(self) -> None:
-        """Let another process start this cluster."""
         if self._lock >= 0:
             os.close(self._lock)
             self._lock = -1
@@ -124,17 +126,17 @@ def start(home: Path, *, log: Path | None = None, durable: bool = True) -> Runni
     try:
         log = log or home / "log" / "postgres.log"
         log.parent.mkdir(parents=True, exist_ok=True)
-        passwords = {SUPERUSER: _password(home, "database-superuser"), ROLE: _password(home, "database")}
+        passwords = {SUPERUSER: kept_secret(home, "database_superuser"), ROLE: kept_secret(home, "database")}
         _check_version(folder / "data")
         leave_no_orphan(folder / "data")
         prefix = _prefix(folder)
-        _initialise(home, folder, prefix, durable)
+        _initialise(folder, prefix, passwords[SUPERUSER], durable)
         host, port = _address(folder)
-        process = _launch(folder, prefix, host, port, log, durable)
-        running = Running(folder, process, host, port, lock, passwords)
-        _wait_until_ready(running, log)
+        command = [*prefix, *_server(folder, host, port, durable)]
+        running = Running(folder, host, port, log, _launch(command, log), command, lock, passwords)
+        _wait_until_ready(running)
         _prepare(running)
-        _write_private(home / "secrets" / "database-url", running.dsn("{database}"))
+        write_private(home / ADDRESS, running.dsn("{database}"))
     except BaseException:
         os.close(lock)
         raise
@@ -187,7 +189,6 @@ def _folder(home: Path) -> Path:
     try:
         folder = home / "postgres"
         folder.mkdir(parents=True, exist_ok=True)
-        (home / "secrets").mkdir(mode=0o700, exist_ok=True)
     except OSError as error:
         raise StackError(
             f"The state folder {home} cannot be written ({error.strerror}); set COMPLAINTS_HOME to a folder of yours."
@@ -209,21 +210,6 @@ def _lock(home: Path) -> int:
     os.ftruncate(handle, 0)
     os.pwrite(handle, str(os.getpid()).encode(), 0)
     return handle
-
-
-def _password(home: Path, name: str) -> str:
-    path = home / "secrets" / name
-    if not path.exists():
-        _write_private(path, secrets.token_urlsafe(24))
-    return path.read_text().strip()
-
-
-def _write_private(path: Path, text: str) -> None:
-    fresh = path.with_name(f".{path.name}.{os.getpid()}")
-    handle = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(handle, "w") as file:
-        file.write(text)
-    fresh.rename(path)
 
 
 @functools.cache
@@ -299,18 +285,20 @@ def _give(folder: Path, owner: pwd.struct_passwd) -> None:
 # --- creating and starting --------------------------------------------------------------------------------------------
 
 
-def _initialise(home: Path, folder: Path, prefix: list[str], durable: bool) -> None:
+def _initialise(folder: Path, prefix: list[str], password: str, durable: bool) -> None:
     """Create the cluster beside its place and move it there, so that a half-made one is never used."""
     if (folder / "data").exists():
         return
-    fresh = folder / "data.new"
+    fresh, told = folder / "data.new", folder / "first_password"
     shutil.rmtree(fresh, ignore_errors=True)
     folder.chmod(0o700)
-    command = [*prefix, str(binaries() / "initdb"), "-D", str(fresh), "-U", SUPERUSER, "--auth=scram-sha-256"]
-    command += ["--pwfile=/dev/stdin", "--encoding=UTF8", "--locale-provider=builtin", "--builtin-locale=C.UTF-8"]
+    write_private(told, password)
+    os.chown(told, folder.stat().st_uid, folder.stat().st_gid)
+    command = [*prefix, str(binaries() / "initdb"), "-D", str(fresh), "-U", SUPERUSER, f"--pwfile={told}"]
+    command += ["--auth=scram-sha-256", "--encoding=UTF8", "--locale-provider=builtin", "--builtin-locale=C.UTF-8"]
     command += ["--locale=C", "--data-checksums", *([] if durable else ["--no-sync"])]
-    password = _password(home, "database-superuser")
-    result = subprocess.run(command, input=password, capture_output=True, text=True, cwd="/", env=_environment())
+    result = subprocess.run(command, capture_output=True, text=True, cwd="/", env=_environment())
+    told.unlink()
     if result.returncode != 0:
         raise StackError(f"PostgreSQL could not create its data folder {fresh}: {_last_line(result.stderr)}")
     fresh.rename(folder / "data")
@@ -331,18 +319,22 @@ def _address(folder: Path) -> tuple[str, int]:
         return "127.0.0.1", int(probe.getsockname()[1])
 
 
-def _launch(folder: Path, prefix: list[str], host: str, port: int, log: Path, durable: bool) -> subprocess.Popen[bytes]:
+def _server(folder: Path, host: str, port: int, durable: bool) -> list[str]:
     on_socket = host.startswith("/")
     options = {
         **_TUNING,
+        **prefect_settings.POSTGRES,
         **({} if durable else _FORGETFUL),
         "listen_addresses": "" if on_socket else host,
         "unix_socket_directories": host if on_socket else "",
         "unix_socket_permissions": "0700",
         "port": str(port),
     }
-    command = [*prefix, str(binaries() / "postgres"), "-D", str((folder / "data").resolve())]
-    command += [part for name, value in options.items() for part in ("-c", f"{name}={value}")]
+    command = [str(binaries() / "postgres"), "-D", str((folder / "data").resolve())]
+    return command + [part for name, value in options.items() for part in ("-c", f"{name}={value}")]
+
+
+def _launch(command: list[str], log: Path) -> subprocess.Popen[bytes]:
     with log.open("ab") as output:
         return subprocess.Popen(
             command,
@@ -355,7 +347,7 @@ def _launch(folder: Path, prefix: list[str], host: str, port: int, log: Path, du
         )
 
 
-def _wait_until_ready(running: Running, log: Path, timeout: float = 60.0) -> None:
+def _wait_until_ready(running: Running, timeout: float = 60.0) -> None:
     """Until it answers; recovery after a crash may take a while."""
     deadline = time.monotonic() + timeout
     while True:
@@ -364,10 +356,10 @@ def _wait_until_ready(running: Running, log: Path, timeout: float = 60.0) -> Non
             return
         except psycopg.OperationalError as error:
             if not running.alive():
-                raise StackError(f"PostgreSQL did not start: {_last_words(log)} See {log}.") from error
+                raise StackError(f"PostgreSQL did not start: {_last_words(running.log)} See {running.log}.") from error
             if time.monotonic() > deadline:
                 _end(running.process, 3.0)
-                raise StackError(f"PostgreSQL does not answer after {timeout:.0f} s: {error} See {log}.") from error
+                raise StackError(f"PostgreSQL does not answer after {timeout:.0f} s; see {running.log}.") from error
         time.sleep(0.02)
 
 

@@ -1,19 +1,46 @@
-"""One process of the stack: how it starts, how one knows that it is ready, how it is stopped."""
+"""One process of the stack: how it starts, how one knows that it is well, how often it may die, how it is stopped."""
 
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import subprocess
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from deployments.stack.embedded_postgres import die_with_parent
-
-#: A log larger than this is set aside as `.1` when its process starts.
+#: A log larger than this is set aside as `.1`, in bytes.
 LOG_LIMIT = 20_000_000
+#: A part that dies this often within `_MEMORY` seconds is given up.
+MOST_DEATHS = 6
+_MEMORY = 60.0
+_LONGEST_PAUSE = 10.0
+
+
+def on_our_death(sign: signal.Signals) -> list[str]:
+    """What to put before a command so that it gets `sign` when we die, however we die. Linux; elsewhere nothing.
+
+    The kernel watches the thread that starts the command, so that thread must live as long as we do.
+    """
+    setpriv = shutil.which("setpriv")
+    return [setpriv, "--pdeathsig", sign.name.removeprefix("SIG"), "--"] if setpriv else []
+
+
+@dataclass
+class Deaths:
+    """How often something died lately, and when to try again."""
+
+    _at: list[float] = field(default_factory=list)
+
+    def pause(self, now: float) -> float | None:
+        """Note a death; seconds until the next try, doubling each time. None: too many, give up."""
+        self._at = [at for at in self._at if now - at < _MEMORY] + [now]
+        if len(self._at) >= MOST_DEATHS:
+            return None
+        return min(0.2 * 2.0 ** (len(self._at) - 1), _LONGEST_PAUSE)
 
 
 @dataclass
@@ -22,29 +49,28 @@ class Part:
 
     name: str
     command: list[str]
-    env: Mapping[str, str]
+    env: Mapping[str, str] = field(repr=False)
     log: Path
-    ready: Callable[[], bool]
+    ready: Callable[[], bool]  #: asks the process itself; may raise httpx.HTTPError
     process: subprocess.Popen[bytes] | None = field(default=None, repr=False)
-    started: float = 0.0
-    deaths: list[float] = field(default_factory=list)
+    started: float = 0.0  #: monotonic
+    deaths: Deaths = field(default_factory=Deaths, repr=False)
+    revive_at: float | None = None  #: monotonic; it is dead and waits for its next start
+    sick_since: float | None = None  #: monotonic; it lives and does not answer
 
     def start(self) -> None:
         """Start it; its output goes to its log."""
         self.log.parent.mkdir(parents=True, exist_ok=True)
-        if self.log.exists() and self.log.stat().st_size > LOG_LIMIT:
-            self.log.replace(self.log.with_suffix(".log.1"))
         with self.log.open("ab") as output:
             self.process = subprocess.Popen(
-                self.command,
+                [*on_our_death(signal.SIGTERM), *self.command],
                 env={**os.environ, **self.env},
                 stdout=output,
                 stderr=subprocess.STDOUT,
                 stdin=subprocess.DEVNULL,
-                preexec_fn=die_with_parent,
                 start_new_session=True,
             )
-        self.started = time.monotonic()
+        self.started, self.revive_at, self.sick_since = time.monotonic(), None, None
 
     @property
     def pid(self) -> int | None:
@@ -57,22 +83,30 @@ class Part:
             os.kill(self.pid, signal.SIGTERM)
 
     def end(self, within: float) -> None:
-        """Wait for it, then kill its whole process group."""
+        """Wait for it, `within` seconds at most, then kill whatever is left of its process group."""
         if self.process is None:
             return
-        try:
+        with suppress(subprocess.TimeoutExpired):
             self.process.wait(max(within, 0.05))
-        except subprocess.TimeoutExpired:
-            pass
-        try:
+        with suppress(ProcessLookupError):
             os.killpg(self.process.pid, signal.SIGKILL)  # its children too: nothing is left behind
-        except ProcessLookupError:
-            pass
         self.process.wait(5)
 
     def last_words(self) -> str:
         """The end of its log, on one line."""
-        if not self.log.exists():
-            return ""
-        lines = [line.strip() for line in self.log.read_text(errors="replace").splitlines() if line.strip()]
-        return lines[-1][:300] if lines else ""
+        return last_words(self.log)
+
+
+def last_words(log: Path) -> str:
+    """The last line of a log."""
+    if not log.exists():
+        return "it left no message"
+    lines = [line.strip() for line in log.read_text(errors="replace").splitlines() if line.strip()]
+    return lines[-1][:300] if lines else "it left no message"
+
+
+def rotate(log: Path) -> None:
+    """Set a log that has grown too large aside as `.1`, under the hands of the process that goes on appending to it."""
+    if log.exists() and log.stat().st_size > LOG_LIMIT:
+        shutil.copyfile(log, log.with_suffix(".log.1"))
+        os.truncate(log, 0)

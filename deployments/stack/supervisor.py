@@ -1,8 +1,11 @@
-"""Starts the whole system, restarts what dies, stops everything in order. What `complaints up` runs."""
+"""Starts the whole system, restarts what dies, stops everything in order. What `complaints up` runs.
+
+Order: state folder → PostgreSQL → schema → Prefect server and web process side by side → registration → workers.
+Every child is told when we die (`setpriv --pdeathsig`), so that even `kill -9` of this process leaves no orphan.
+"""
 
 from __future__ import annotations
 
-import errno
 import fcntl
 import json
 import os
@@ -16,43 +19,37 @@ from pathlib import Path
 from types import TracebackType
 
 import httpx
-import psycopg
-from sqlalchemy.exc import OperationalError
 
-from complaints.domain.errors import ComplaintsError
-from complaints.store.engine import make_engine
 from config.settings import Settings
 from config.wiring import App
 from deployments import prefect_settings, register
-from deployments.stack import migrate
-from deployments.stack.embedded_postgres import EmbeddedPostgres
-from deployments.stack.parts import Part
+from deployments.stack import embedded_postgres, external_postgres
+from deployments.stack.errors import StackError
+from deployments.stack.migrate import upgrade
+from deployments.stack.parts import MOST_DEATHS, Deaths, Part, last_words, rotate
 
 #: Free space below which we do not start, in bytes.
 LEAST_FREE = 200_000_000
-#: A part that dies this often within a minute is given up.
-MOST_DEATHS = 6
 #: Everything is stopped within this many seconds.
 STOP_WITHIN = 9.0
 READY_WITHIN = 90.0
+#: A part that lives but has not answered for so long is started anew, in seconds.
+SICK_FOR = 60.0
+_LOOK_EVERY = 0.2
+_PROBE_EVERY = 5.0
 
 Say = Callable[[str], None]
 
 
-class StartFailed(ComplaintsError):
-    """The system cannot start, or cannot go on; the message says why and what to do."""
-
-    code = "start_failed"
-
-
 class Stack:
-    """The running system. `with Stack(settings) as stack:` starts it and stops it."""
+    """The running system. `with Stack(settings) as stack:` starts it and stops it; `watch()` keeps it alive."""
 
     def __init__(self, settings: Settings, say: Say = lambda _: None) -> None:
         self.settings, self.say = settings, say
-        self.home = settings.home.resolve()
-        self.postgres: EmbeddedPostgres | None = None
+        self.home = settings.home
+        self.postgres: embedded_postgres.Running | None = None
         self.parts: dict[str, Part] = {}
+        self._postgres_deaths = Deaths()
         self._lock: int | None = None
         self._stopping = threading.Event()
 
@@ -64,243 +61,326 @@ class Stack:
             raise
         return self
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         self.stop()
 
     # -- start
 
     def start(self) -> None:
-        """Bring everything up; returns when every part answers."""
+        """Bring everything up; returns when every part answers. StackError says in one sentence why it cannot."""
         self._take_folder()
         self._check_ports()
         self._start_database()
-        self._start_part(self._prefect())
-        register.register(self.settings.prefect_api_url, self.settings.prefect_auth())
-        rest = [self._web(), *(self._worker(number) for number in range(1, self.settings.workers + 1))]
-        for part in rest:
-            self.parts[part.name] = part
-            part.start()
-        for part in rest:
-            self._await(part)
+        first = [self._web()] if self.settings.prefect_api else [self._prefect(), self._web()]
+        self._bring_up(first)
+        self._register()
+        self._bring_up([self._worker(number) for number in range(1, self.settings.workers + 1)])
         self._write_status()
 
     def _take_folder(self) -> None:
         try:
             self.home.mkdir(parents=True, exist_ok=True, mode=0o700)
+            self._take_lock()
             (self.home / "log").mkdir(exist_ok=True)
             probe = self.home / ".probe"
-            probe.write_bytes(b"x" * 65536)
+            probe.write_bytes(b"x" * 1_000_000)
             probe.unlink()
         except OSError as error:
-            if error.errno == errno.ENOSPC:
-                raise StartFailed(f"The disk of {self.home} is full. Free some space, then start again.") from None
-            raise StartFailed(f"Cannot write to {self.home}: {error.strerror}. Set COMPLAINTS_HOME.") from None
+            raise StackError(
+                f"Cannot write to the state folder {self.home}: {error.strerror}. "
+                "Free some space or set COMPLAINTS_HOME to a folder of yours elsewhere."
+            ) from None
         free = shutil.disk_usage(self.home).free
         if free < LEAST_FREE:
-            raise StartFailed(
-                f"Only {free // 1_000_000} MB are free on the disk of {self.home}; "
-                f"at least {LEAST_FREE // 1_000_000} MB are needed. Free some space, then start again."
+            raise StackError(
+                f"Only {free // 1_000_000} MB are free on the disk of {self.home}; {LEAST_FREE // 1_000_000} MB are "
+                "needed. Free some space or set COMPLAINTS_HOME to a folder elsewhere."
             )
+
+    def _take_lock(self) -> None:
         descriptor = os.open(self.home / "up.lock", os.O_RDWR | os.O_CREAT, 0o600)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
+        except BlockingIOError:
             holder = os.pread(descriptor, 20, 0).decode(errors="replace").strip() or "?"
             os.close(descriptor)
-            raise StartFailed(
+            raise StackError(
                 f"The system already runs on {self.home} (process {holder}). "
                 "Stop it first, or set COMPLAINTS_HOME to another folder."
             ) from None
+        self._lock = descriptor
         os.ftruncate(descriptor, 0)
         os.pwrite(descriptor, str(os.getpid()).encode(), 0)
-        self._lock = descriptor
 
     def _check_ports(self) -> None:
-        wanted = {"WEB_PORT": self.settings.web_port, "PREFECT_PORT": self.settings.prefect_port}
-        for name, port in wanted.items():
-            with socket.socket() as probe:
+        wanted = [("WEB_PORT", self.settings.host, self.settings.web_port)]
+        if not self.settings.prefect_api:
+            wanted.append(("PREFECT_PORT", self.settings.prefect_host, self.settings.prefect_port))
+        for name, host, port in wanted:
+            with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
                 probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
                 try:
-                    probe.bind((self.settings.host, port))
+                    probe.bind((host, port))
                 except OSError as error:
-                    raise StartFailed(
-                        f"Port {port} on {self.settings.host} cannot be used ({error.strerror}). "
+                    raise StackError(
+                        f"Port {port} on {host} cannot be used: {error.strerror}. "
                         f"Stop what uses it, or set COMPLAINTS_{name} to another."
                     ) from None
 
     def _start_database(self) -> None:
-        if self.settings.database_url is None:
-            began = time.monotonic()
-            self.postgres = EmbeddedPostgres(self.home, self.settings.postgres_port)
-            self.postgres.take_over()
-            self._free_postgres_port()
-            self.postgres.start()
-            self.say(f"PostgreSQL     ready in {time.monotonic() - began:4.1f} s  127.0.0.1:{self.postgres.port}")
-        for name in ("complaints", "prefect"):
-            self._reach(name)
         began = time.monotonic()
-        engine = make_engine(self.settings.sqlalchemy_url())
-        try:
-            migrate.upgrade(engine)
-        except OperationalError as error:
-            raise StartFailed(f"The database cannot be migrated: {error.orig}") from None
-        finally:
-            engine.dispose()
+        if self.settings.database_url is None:
+            self.postgres = embedded_postgres.start(self.home)
+            where = self.postgres.host
+        else:
+            where = external_postgres.reach(self.settings.postgres_url("complaints"), "COMPLAINTS_DATABASE_URL")
+        if self.settings.prefect_api is None and (self.settings.database_url or self.settings.prefect_database_url):
+            external_postgres.reach(
+                self.settings.postgres_url("prefect"), "COMPLAINTS_PREFECT_DATABASE_URL", create=True
+            )
+        self._ready("PostgreSQL", began, where)
+        began = time.monotonic()
+        revision = upgrade(self.settings.sqlalchemy_url())
         app = App(self.settings)
         app.policies  # noqa: B018  activates the configured policy at the first start
         app.engine.dispose()
-        self.say(f"Schema         ready in {time.monotonic() - began:4.1f} s")
+        self._ready("Schema", began, revision)
 
-    def _free_postgres_port(self) -> None:
-        with socket.socket() as probe:
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            try:
-                probe.bind(("127.0.0.1", self.settings.postgres_port))
-            except OSError:
-                raise StartFailed(
-                    f"Port {self.settings.postgres_port} on 127.0.0.1 is taken. "
-                    "Stop what uses it, or set COMPLAINTS_POSTGRES_PORT to another."
-                ) from None
+    def _register(self) -> None:
+        began = time.monotonic()
+        deployments = register.register(self.settings.prefect_api_url, self.settings.prefect_auth())
+        self._ready("Deployments", began, ", ".join(deployments))
 
-    def _reach(self, name: str) -> None:
-        try:
-            psycopg.connect(self.settings.postgres_url(name), connect_timeout=10).close()
-        except (psycopg.OperationalError, psycopg.ProgrammingError, UnicodeError) as error:
-            reason = str(error).strip().splitlines()[-1]
-            setting = "COMPLAINTS_DATABASE_URL" if name == "complaints" else "COMPLAINTS_PREFECT_DATABASE_URL"
-            raise StartFailed(
-                f"The database '{name}' cannot be reached: {reason}. Check {setting}, and that the database exists."
-            ) from None
+    def _ready(self, what: str, began: float, more: str = "") -> None:
+        self.say(f"{what:12} ready in {time.monotonic() - began:4.1f} s  {more}")
 
     # -- parts
 
-    def _environment(self) -> dict[str, str]:
-        settings = self.settings.model_dump(mode="json", exclude_none=True)
-        ours = {f"COMPLAINTS_{key.upper()}": str(value) for key, value in settings.items() if value != ""}
-        ours |= {"COMPLAINTS_HOME": str(self.home), "PYTHONUNBUFFERED": "1"}
-        return ours | prefect_settings.client(self.settings.prefect_api_url, self.settings.prefect_auth())
+    def _environment(self, prefect: dict[str, str]) -> dict[str, str]:
+        values = self.settings.model_dump(mode="json", exclude_none=True)
+        ours = {
+            f"COMPLAINTS_{key.upper()}": value if isinstance(value, str) else json.dumps(value)
+            for key, value in values.items()
+        }
+        return (
+            ours
+            | prefect
+            | {
+                "PYTHONUNBUFFERED": "1",
+                "PREFECT_HOME": str(self.home / "prefect"),
+                "PREFECT_API_URL": self.settings.prefect_api_url,
+                "PREFECT_API_AUTH_STRING": self.settings.prefect_auth(),
+            }
+        )
 
     def _prefect(self) -> Part:
         database = "postgresql+asyncpg" + self.settings.postgres_url("prefect").removeprefix("postgresql")
-        home = self.home / "prefect"
-        home.mkdir(exist_ok=True)
-        env = prefect_settings.server(
-            database, self.settings.host, self.settings.prefect_port, self.settings.prefect_auth(), str(home)
-        )
-
-        def ready() -> bool:
-            answer = httpx.get(f"{self.settings.prefect_api_url}/health", auth=self._auth(), timeout=2)
-            return answer.status_code == 200
-
+        env = self._environment(prefect_settings.SERVER) | {
+            "PREFECT_API_DATABASE_CONNECTION_URL": database,
+            "PREFECT_SERVER_API_AUTH_STRING": self.settings.prefect_auth(),
+        }
         command = [sys.executable, "-m", "prefect", "server", "start"]
-        command += ["--host", self.settings.host, "--port", str(self.settings.prefect_port)]
-        return Part("prefect", command, self._environment() | env, self._log("prefect"), ready)
+        command += ["--host", self.settings.prefect_host, "--port", str(self.settings.prefect_port)]
+        return Part("prefect", command, env, self._log("prefect"), lambda: self._answers("/health"))
 
     def _worker(self, number: int) -> Part:
-        name = f"worker-{number}"
-        command = [sys.executable, "-m", "deployments.warm_worker", "--name", f"{socket.gethostname()}-{number}"]
-        command += ["--concurrency", str(self.settings.worker_concurrency)]
-        return Part(name, command, self._environment(), self._log(name), lambda: True)
+        name, label = f"worker-{number}", f"{socket.gethostname()}-{number}"
+        command = [sys.executable, "-m", "deployments.warm_worker", "--pool", register.POOL, "--name", label]
+        command += ["--concurrency", str(self.settings.worker_concurrency), "--drain", "4"]
+        env = self._environment(prefect_settings.WORKER)
+        part = Part(name, command, env, self._log(name), lambda: beats(part.pid))
+        beats = _Heartbeat(self.settings, label)
+        return part
 
     def _web(self) -> Part:
         def ready() -> bool:
-            return httpx.get(f"{self.settings.web_url}/healthz/live", timeout=2).status_code == 200
+            return httpx.get(f"{self.settings.web_url}/healthz/live", timeout=5).status_code == 200
 
         command = [sys.executable, "-m", "web", "--host", self.settings.host, "--port", str(self.settings.web_port)]
-        return Part("web", command, self._environment(), self._log("web"), ready)
+        return Part("web", command, self._environment(prefect_settings.CLIENT), self._log("web"), ready)
 
-    def _auth(self) -> tuple[str, str]:
-        user, password = self.settings.prefect_auth().split(":", 1)
-        return user, password
+    def _answers(self, path: str) -> bool:
+        answer = httpx.get(f"{self.settings.prefect_api_url}{path}", auth=_login(self.settings), timeout=5)
+        return answer.status_code == 200
 
     def _log(self, name: str) -> Path:
         return self.home / "log" / f"{name}.log"
 
-    def _start_part(self, part: Part) -> None:
-        self.parts[part.name] = part
-        part.start()
-        self._await(part)
+    # -- coming up
 
-    def _await(self, part: Part) -> None:
-        deadline = time.monotonic() + READY_WITHIN
-        while time.monotonic() < deadline:
-            if part.pid is None:
-                raise StartFailed(f"'{part.name}' ended while starting: {part.last_words()} (log: {part.log})")
-            try:
-                if part.ready():
-                    self.say(f"{part.name:14} ready in {time.monotonic() - part.started:4.1f} s")
-                    return
-            except httpx.HTTPError:
-                pass
-            time.sleep(0.1)
-        raise StartFailed(f"'{part.name}' did not get ready within {READY_WITHIN:.0f} s. See {part.log}.")
+    def _bring_up(self, parts: list[Part]) -> None:
+        """Start them together, return when each is ready."""
+        for part in parts:
+            self.parts[part.name] = part
+            part.start()
+        waiting = list(parts)
+        while waiting:
+            for part in [*waiting]:
+                if self._is_up(part):
+                    waiting.remove(part)
+                    self._ready(part.name, part.started, f"process {part.pid}")
+            time.sleep(0.05)
 
-    # -- watch
+    def _is_up(self, part: Part) -> bool:
+        if part.pid is None:
+            raise StackError(f"'{part.name}' ended while starting: {part.last_words()} (log: {part.log})")
+        if _asks(part):
+            return True
+        if time.monotonic() - part.started > READY_WITHIN:
+            raise StackError(f"'{part.name}' did not get ready within {READY_WITHIN:.0f} s; see {part.log}.")
+        return False
+
+    # -- staying up
 
     def watch(self) -> None:
-        """Restart what dies, until `request_stop`. Raises `StartFailed` when a part dies again and again."""
-        while not self._stopping.wait(0.3):
-            for part in self.parts.values():
-                if part.pid is None and not self._stopping.is_set():
-                    self._revive(part)
-            if self.postgres is not None and self.postgres.ended() and not self._stopping.is_set():
-                self.say("PostgreSQL ended; starting it again")
-                self.postgres.start()
+        """Restart what dies or hangs, until `request_stop`. StackError when something dies again and again.
 
-    def _revive(self, part: Part) -> None:
-        now = time.monotonic()
-        part.deaths = [at for at in part.deaths if now - at < 60] + [now]
-        if len(part.deaths) >= MOST_DEATHS:
-            raise StartFailed(
-                f"'{part.name}' died {len(part.deaths)} times within a minute; giving up. "
-                f"Last words: {part.last_words()} (log: {part.log})"
-            )
-        delay = min(0.2 * 2 ** (len(part.deaths) - 1), 10.0)
-        self.say(f"'{part.name}' ended; starting it again in {delay:.1f} s (log: {part.log})")
-        if not self._stopping.wait(delay):
-            part.start()
-            self._write_status()
+        Call it in the thread that called `start`, or in one that lives as long as the process.
+        """
+        probed = time.monotonic()
+        while not self._stopping.wait(_LOOK_EVERY):
+            self._keep_postgres()
+            for part in self.parts.values():
+                self._keep(part)
+            if time.monotonic() - probed > _PROBE_EVERY:
+                self._probe()
+                for log in (self.home / "log").glob("*.log"):
+                    rotate(log)
+                probed = time.monotonic()
 
     def request_stop(self) -> None:
         """Make `watch` return. Safe in a signal handler."""
         self._stopping.set()
 
-    # -- stop
+    def _keep_postgres(self) -> None:
+        if self.postgres is None or self.postgres.alive():
+            return
+        pause = self._pause("PostgreSQL", self._postgres_deaths, self.postgres.log)
+        if not self._stopping.wait(pause):
+            began = time.monotonic()
+            self.postgres.restart()
+            self._ready("PostgreSQL", began, "again")
+            self._write_status()
+
+    def _keep(self, part: Part) -> None:
+        if part.pid is not None:
+            return
+        now = time.monotonic()
+        if part.revive_at is None:
+            part.end(0)  # what it may have started itself
+            part.revive_at = now + self._pause(part.name, part.deaths, part.log)
+        elif now >= part.revive_at:
+            part.start()
+            self._write_status()
+
+    def _pause(self, name: str, deaths: Deaths, log: Path) -> float:
+        pause = deaths.pause(time.monotonic())
+        if pause is None:
+            raise StackError(
+                f"'{name}' died {MOST_DEATHS} times within a minute; giving up. "
+                f"Its last words: {last_words(log)} (log: {log})"
+            )
+        self.say(f"{name} ended; starting it again in {pause:.1f} s (log: {log})")
+        return pause
+
+    def _probe(self) -> None:
+        """End a part that lives but has not answered for long; `_keep` then starts it anew."""
+        for part in self.parts.values():
+            if part.pid is None or _asks(part):
+                part.sick_since = None
+                continue
+            if part.name.startswith("worker") and self._prefect_is_away():
+                continue  # it cannot tell Prefect that it lives
+            part.sick_since = part.sick_since or time.monotonic()
+            if time.monotonic() - part.sick_since > SICK_FOR:
+                self.say(f"{part.name} has not answered for {SICK_FOR:.0f} s; ending it (log: {part.log})")
+                part.ask_to_stop()
+                part.end(3)
+
+    def _prefect_is_away(self) -> bool:
+        prefect = self.parts.get("prefect")
+        return prefect is not None and (prefect.pid is None or prefect.sick_since is not None)
+
+    # -- going down
 
     def stop(self) -> None:
         """Stop all parts in order: first who begins work, then who stores it. Nothing is left running."""
         self._stopping.set()
-        deadline = time.monotonic() + STOP_WITHIN - 2.5
-        front = [p for n, p in self.parts.items() if n != "prefect"]
+        deadline = time.monotonic() + STOP_WITHIN - 3.0
+        prefect = self.parts.get("prefect")
+        front = [part for part in self.parts.values() if part is not prefect]
         for part in front:
             part.ask_to_stop()
         for part in front:
             part.end(deadline - time.monotonic())
-        if "prefect" in self.parts:
-            self.parts["prefect"].ask_to_stop()
-            self.parts["prefect"].end(min(2.0, deadline + 1.5 - time.monotonic()))
+        if prefect is not None:
+            prefect.ask_to_stop()
+            prefect.end(1.5)
         if self.postgres is not None:
-            self.postgres.stop(timeout=max(1.0, deadline + 2.0 - time.monotonic()))
+            self.postgres.stop(timeout=1.5)
+            self.postgres = None
+        self.parts.clear()
         if self._lock is not None:
             (self.home / "status.json").unlink(missing_ok=True)
             os.close(self._lock)
             self._lock = None
 
-    # -- tell
+    # -- telling
 
     def status(self) -> dict[str, int | None]:
-        """Process id of each part."""
+        """Process id of each part; None while it is down."""
         pids = {name: part.pid for name, part in self.parts.items()}
-        if self.postgres is not None and self.postgres.process is not None:
-            pids["postgres"] = None if self.postgres.ended() else self.postgres.process.pid
+        if self.postgres is not None:
+            pids["postgres"] = self.postgres.pid if self.postgres.alive() else None
         return pids
 
     def urls(self) -> dict[str, str]:
         """Where people and programs go."""
-        prefect = self.settings.prefect_api_url.removesuffix("/api")
         web = self.settings.web_url
-        return {"api": f"{web}/api/v1", "docs": f"{web}/api/docs", "health": f"{web}/healthz", "prefect": prefect}
+        return {
+            "console": f"{web}/console",
+            "portal": f"{web}/",
+            "api": f"{web}/api/v1",
+            "docs": f"{web}/api/docs",
+            "health": f"{web}/healthz",
+            "prefect": self.settings.prefect_api_url.removesuffix("/api"),
+        }
 
     def _write_status(self) -> None:
-        path = self.home / "status.json"
-        path.write_text(json.dumps({"pids": self.status(), "urls": self.urls()}, indent=2))
+        told = {"supervisor": os.getpid(), "pids": self.status(), "urls": self.urls()}
+        draft = self.home / ".status.json"
+        draft.write_text(json.dumps(told, indent=2))
+        draft.replace(self.home / "status.json")
+
+
+def _asks(part: Part) -> bool:
+    try:
+        return part.ready()
+    except httpx.HTTPError:
+        return False
+
+
+def _login(settings: Settings) -> tuple[str, str]:
+    user, _, password = settings.prefect_auth().partition(":")
+    return user, password
+
+
+class _Heartbeat:
+    """Whether a worker tells Prefect that it lives; what was told before its present process started does not count."""
+
+    def __init__(self, settings: Settings, label: str) -> None:
+        self._settings, self._label = settings, label
+        self._pid: int | None = None
+        self._old = ""
+
+    def __call__(self, pid: int | None) -> bool:
+        url = f"{self._settings.prefect_api_url}/work_pools/{register.POOL}/workers/filter"
+        answer = httpx.post(url, json={}, auth=_login(self._settings), timeout=5).raise_for_status()
+        beat = {w["name"]: w["last_heartbeat_time"] for w in answer.json() if w["status"] == "ONLINE"}.get(
+            self._label, ""
+        )
+        if pid != self._pid:
+            self._pid, self._old = pid, beat
+        return beat not in ("", self._old)

@@ -1,0 +1,68 @@
+"""A PostgreSQL server of the reader's own: can it be reached, is it new enough, has it what we need?"""
+
+from __future__ import annotations
+
+import psycopg
+from psycopg import sql
+from psycopg.conninfo import conninfo_to_dict, make_conninfo
+from sqlalchemy.engine import make_url
+
+from deployments.stack.errors import StackError
+
+#: Prefect's server needs 14.9; so do we.
+OLDEST = 140009
+_NO_SUCH_DATABASE = "3D000"
+
+
+def reach(url: str, setting: str, *, create: bool = False) -> str:
+    """Connect once, and give where it is (host and database). `setting` is the variable that a refusal names.
+
+    With `create`, a missing database is created if the role may. StackError in one sentence otherwise.
+    """
+    try:
+        connection = _connect(url)
+    except psycopg.Error as error:
+        if not create or not _is_missing(url, error):
+            raise StackError(f"The database cannot be reached: {_reason(error)}. Check {setting}.") from None
+        _create(url, setting)
+        connection = _connect(url)
+    with connection:
+        if connection.info.server_version < OLDEST:
+            raise StackError(
+                f"PostgreSQL 14.9 or newer is needed, {setting} leads to {connection.info.server_version}."
+            )
+        try:
+            connection.execute("CREATE EXTENSION IF NOT EXISTS pg_trgm")
+        except psycopg.Error as error:
+            raise StackError(
+                f"The extension pg_trgm is missing and cannot be added: {_reason(error)}. "
+                f"Let an administrator run CREATE EXTENSION pg_trgm in the database of {setting}."
+            ) from None
+    parsed = make_url(url)
+    return f"{parsed.host or 'local socket'}/{parsed.database}"
+
+
+def _connect(url: str) -> psycopg.Connection:
+    return psycopg.connect(url, connect_timeout=10, autocommit=True)
+
+
+def _is_missing(url: str, error: psycopg.Error) -> bool:
+    name = conninfo_to_dict(url).get("dbname")
+    return f'database "{name}" does not exist' in str(error) or error.sqlstate == _NO_SUCH_DATABASE
+
+
+def _create(url: str, setting: str) -> None:
+    name = str(conninfo_to_dict(url)["dbname"])
+    try:
+        with _connect(make_conninfo(url, dbname="postgres")) as connection:
+            connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+    except psycopg.Error as error:
+        raise StackError(
+            f"The database {name} does not exist and cannot be created: {_reason(error)}. "
+            f"Create it, or set {setting} to an existing one."
+        ) from None
+
+
+def _reason(error: psycopg.Error) -> str:
+    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    return lines[-1].rstrip(".") if lines else type(error).__name__

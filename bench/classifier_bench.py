@@ -184,7 +184,9 @@ def main() -> None:
     data = parser.parse_args().data
     csv.field_size_limit(sys.maxsize)
     classifier, threshold = policy()
-    figures = [measure(f"own-{name}", own(name), classifier, threshold) for name in ("zh", "en")]
+    figures = [
+        measure(f"own-{name}", own(name), classifier, threshold) for name in ("zh", "en", "held_out_zh", "held_out_en")
+    ]
     if (data / "cfpb_sample.csv").exists():
         halves = list(cfpb(data))
         for half, name in ((0, "cfpb-tuned"), (1, "cfpb-held-out")):

@@ -21,7 +21,7 @@ from complaints.triage.text import language_of, normalise
 _SUBJECT, _PRODUCT, _STORY = 2.0, 1.5, 1.0
 _MOST_REPEATS = 4.0  #: a word repeated more often says no more
 _SHARPNESS = 1.3  #: exponent that lets the leading category stand out
-_DOUBT = 1.25  #: weight of evidence that is imagined against every guess; shrinks confidence on few words
+_DOUBT = 2.4  #: weight of evidence that is imagined against every guess; shrinks confidence on few words
 _FLAG_AT = 2.0  #: one clear word raises a flag, two hints do
 _MOST_EVIDENCE = 20
 _BESIDE: tuple[Kind, ...] = (

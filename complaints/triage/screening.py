@@ -1,6 +1,7 @@
 """Is this a complaint at all? Cues of spam, automatic replies, praise and plain questions.
 
-Screening never drops anything: it raises flags, and a flag leads to a person. In doubt a text is a complaint: one word of grievance is enough.
+Screening never drops anything: it raises flags, and a flag leads to a person. In doubt a text is a
+complaint: one word of grievance is enough.
 """
 
 from __future__ import annotations

@@ -45,6 +45,16 @@ def test_accuracy_on_labelled_complaints_does_not_fall(language: str, floor: flo
     assert not [a for _, a in answers if Flag.SPAM in a.flags or Flag.NOT_A_COMPLAINT in a.flags]
 
 
+@pytest.mark.parametrize("language", ["zh", "en"])
+def test_unseen_words_lead_to_a_person_rather_than_to_the_wrong_team(language: str) -> None:
+    """The held-out texts avoid telling words, so many cannot be classified; few may be routed wrongly by machine."""
+    texts = [(category, text) for category, texts in LABELLED[f"held_out_{language}"].items() for text in texts]
+    answers = [(category, CLASSIFIER.classify("", text)) for category, text in texts]
+    astray = [a for category, a in answers if a.category != category and a.confidence >= MIN_CONFIDENCE]
+    assert len(astray) / len(texts) <= 0.15
+    assert sum(a.category == category for category, a in answers) / len(texts) >= 0.35
+
+
 @pytest.mark.parametrize("case", LABELLED["judged"], ids=lambda case: case["text"][:24])
 def test_flags_and_severity(case: dict[str, Any]) -> None:
     answer = CLASSIFIER.classify("", case["text"])

@@ -13,7 +13,8 @@
     │   │   └── AlreadyDone          the step was completed, by whom and when
     │   ├── ContentGateFailed    the response letter lacks what the profile requires (422)
     │   ├── PolicyInvalid        the policy files contradict themselves or the code
-    │   └── LimitExceeded        too large, too many (413)
+    │   ├── LimitExceeded        too large, too many (413)
+    │   └── UnsupportedType      a kind of file or content that is not taken (415)
     ├── Retryable                the same call may go through later (provider down, server away)
     └── Permanent                trying again will not help (address refused, template broken)
 
@@ -147,6 +148,12 @@ class LimitExceeded(Refusal):
     """Too large or too many; the message names the limit."""
 
     code = "limit_exceeded"
+
+
+class UnsupportedType(Refusal):
+    """A kind of file or content that is not taken; the message names what is."""
+
+    code = "unsupported_type"
 
 
 class Retryable(ComplaintsError):

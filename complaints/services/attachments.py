@@ -1,4 +1,4 @@
-"""Files that belong to a complaint. The bytes lie in the store of blobs; here is what they are and who may read them."""
+"""Files that belong to a complaint. The bytes lie in the store of blobs; here is what they are and who may read."""
 
 from __future__ import annotations
 
@@ -43,7 +43,9 @@ def attach(work: Work, reference: str, file: NewFile, audience: Audience) -> tup
         select(func.count()).select_from(Attachment).where(Attachment.complaint_id == complaint.id)
     ).one()
     if count >= MOST:
-        raise LimitExceeded(f"A complaint can have {MOST} files. Put the rest into one archive elsewhere and note where.")
+        raise LimitExceeded(
+            f"A complaint can have {MOST} files. Put the rest into one archive elsewhere and note where."
+        )
     row = Attachment(
         id=new_id(work.now),
         complaint_id=complaint.id,

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from uuid import UUID
 
+from sqlalchemy import or_, update
 from sqlmodel import col, select
 
 from complaints.domain.errors import Conflict, Forbidden, InvalidInput, NotFound
@@ -124,6 +125,18 @@ def bearer(work: Work, secret: str) -> Bearer:
     if not person.active:
         raise Forbidden("The person this key belongs to is no longer active.")
     return Bearer(as_actor(person), scopes, str(row.id))
+
+
+def key_used(work: Work, key_id: str) -> None:
+    """Note that the key was used, to the minute, so that forgotten keys can be found and revoked."""
+    work.session.execute(
+        update(ApiKey)
+        .where(
+            col(ApiKey.id) == UUID(key_id),
+            or_(col(ApiKey.last_used_at).is_(None), col(ApiKey.last_used_at) < work.now - timedelta(minutes=1)),
+        )
+        .values(last_used_at=work.now)
+    )
 
 
 def everybody(work: Work) -> list[Person]:

@@ -17,7 +17,7 @@ from sqlmodel import col, select
 from complaints.domain.errors import InvalidInput
 from complaints.domain.vocabulary import Role, StepState
 from complaints.services.access import visible
-from complaints.store.tables import Complaint, Step
+from complaints.store.tables import Complaint, Outbox, Step
 from complaints.store.unit import Work
 
 PAGE_LIMIT = 200
@@ -54,6 +54,8 @@ def _encode(values: list[str]) -> str:
 
 def _decode(cursor: str) -> tuple[datetime, UUID]:
     try:
+        if len(cursor) > 200:
+            raise ValueError
         at, row = json.loads(
             base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4))
         )
@@ -178,3 +180,23 @@ def tasks(
         else None
     )
     return Page(rows, after)
+
+
+def outbox(
+    work: Work, *, state: str | None = None, limit: int = 50, cursor: str | None = None
+) -> Page[tuple[Outbox, str | None]]:
+    """Recorded intents with the reference of their complaint, oldest first."""
+    size = max(1, min(limit, PAGE_LIMIT))
+    query = select(Outbox, Complaint.reference).join(
+        Complaint, col(Complaint.id) == col(Outbox.complaint_id), isouter=True
+    )
+    if state:
+        query = query.where(Outbox.state == state)
+    if cursor:
+        at, row = _decode(cursor)
+        query = query.where(tuple_(col(Outbox.created_at), col(Outbox.id)) > (at, row))
+    rows = list(work.session.exec(query.order_by(col(Outbox.created_at), col(Outbox.id)).limit(size + 1)).all())
+    more = len(rows) > size
+    rows = rows[:size]
+    after = _encode([rows[-1][0].created_at.isoformat(), str(rows[-1][0].id)]) if more else None
+    return Page([(intent, reference) for intent, reference in rows], after)

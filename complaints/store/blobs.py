@@ -1,0 +1,110 @@
+"""Files of a case, stored once by their SHA-256: `root/ab/cdef…`. What a client calls a file never becomes a path.
+
+A file is written to `root/incoming/`, flushed to disk, then renamed: under its final name it is always whole.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO
+
+from complaints.domain.errors import InvalidInput, LimitExceeded, NotFound
+
+#: Bytes from the beginning of a file that are kept to find out what it is.
+HEAD = 4096
+_DIGEST = re.compile(r"[0-9a-f]{64}")
+
+
+@dataclass(frozen=True)
+class Blob:
+    """A stored file: its digest, its size in bytes, and its first bytes."""
+
+    sha256: str
+    size: int
+    head: bytes
+
+
+class Upload:
+    """A file being written. `keep` makes it permanent; leaving the block without it removes what was written."""
+
+    def __init__(self, blobs: Blobs, limit: int) -> None:
+        self._blobs, self._limit = blobs, limit
+        self._path = blobs.incoming / secrets.token_hex(16)
+        self._file = self._path.open("xb")
+        self._digest = hashlib.sha256()
+        self.size, self.head = 0, b""
+
+    def write(self, chunk: bytes) -> None:
+        """Append; `LimitExceeded` as soon as the file is larger than allowed."""
+        self.size += len(chunk)
+        if self.size > self._limit:
+            raise LimitExceeded(f"The file is larger than {self._limit:,} bytes. Send a smaller one, or several.")
+        if len(self.head) < HEAD:
+            self.head += chunk[: HEAD - len(self.head)]
+        self._digest.update(chunk)
+        self._file.write(chunk)
+
+    def keep(self) -> Blob:
+        """Make it permanent, durable before this returns; `InvalidInput` when it is empty."""
+        if self.size == 0:
+            raise InvalidInput("the file is empty; choose another one", "file")
+        self._file.flush()
+        os.fsync(self._file.fileno())
+        self._file.close()
+        digest = self._digest.hexdigest()
+        target = self._blobs.path(digest)
+        target.parent.mkdir(exist_ok=True)
+        os.replace(self._path, target)
+        _sync(target.parent)
+        return Blob(digest, self.size, self.head)
+
+    def discard(self) -> None:
+        """Close and remove what was not kept."""
+        self._file.close()
+        self._path.unlink(missing_ok=True)
+
+
+class Blobs:
+    """The store of files under `root`, which is made readable by this user only."""
+
+    def __init__(self, root: Path) -> None:
+        self.root, self.incoming = root, root / "incoming"
+        self.incoming.mkdir(parents=True, exist_ok=True)
+        root.chmod(0o700)
+
+    def path(self, sha256: str) -> Path:
+        """Where the file with this digest lies."""
+        if not _DIGEST.fullmatch(sha256):
+            raise ValueError(f"not a SHA-256 digest: {sha256!r}")
+        return self.root / sha256[:2] / sha256[2:]
+
+    @contextmanager
+    def upload(self, limit: int) -> Iterator[Upload]:
+        """Write a file of at most `limit` bytes; whatever is not kept at the end of the block is removed."""
+        upload = Upload(self, limit)
+        try:
+            yield upload
+        finally:
+            upload.discard()
+
+    def open(self, sha256: str) -> BinaryIO:
+        """The file, for reading; `NotFound` when it is not here."""
+        try:
+            return self.path(sha256).open("rb")
+        except FileNotFoundError:
+            raise NotFound("stored file", sha256) from None
+
+
+def _sync(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

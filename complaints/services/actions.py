@@ -26,7 +26,8 @@ from complaints.domain.vocabulary import (
     StepKind,
 )
 from complaints.services import clocks, decision, notices, opening, routing
-from complaints.services.transition import lock_reference, perform, record
+from complaints.services.access import see
+from complaints.services.transition import lock, lock_reference, perform, record
 from complaints.store.columns import new_id
 from complaints.store.tables import (
     Complainant,
@@ -60,6 +61,15 @@ def act(
     _not_conflicted(work, complaint)
     _DO[action](work, complaint, command)
     return complaint
+
+
+def named(work: Work, reference: str, field: str) -> Complaint:
+    """Another complaint that the actor names in `field`, locked; one they may not see does not exist for them."""
+    try:
+        found = see(work, reference)
+    except InvalidInput as error:
+        raise InvalidInput(error.problems[0].message, field) from None
+    return lock(work, found.id)
 
 
 def _not_conflicted(work: Work, complaint: Complaint) -> None:
@@ -471,7 +481,7 @@ def refer_externally(work: Work, complaint: Complaint, body: str, reason: str) -
 
 def link_to(work: Work, complaint: Complaint, command: commands.LinkTo) -> None:
     """Relate two complaints."""
-    other = lock_reference(work, command.to)
+    other = named(work, command.to, "to")
     if other.id == complaint.id:
         raise InvalidInput("a complaint cannot be linked to itself", "to")
     perform(work, complaint, "link", data={"to": other.reference, "kind": command.kind})
@@ -510,7 +520,7 @@ def _propose(work: Work, complaint: Complaint, command: commands.ProposeRemedy) 
 
 
 def _merge(work: Work, complaint: Complaint, command: commands.Merge) -> None:
-    merge(work, complaint, lock_reference(work, command.into), command.reason)
+    merge(work, complaint, named(work, command.into, "into"), command.reason)
 
 
 def _add_link(

@@ -49,7 +49,7 @@ from complaints.domain.vocabulary import (
     StepState,
 )
 from complaints.services import actions, clocks, decision, response, routing, walk
-from complaints.services.transition import lock, lock_reference, perform, record, wake
+from complaints.services.transition import lock, perform, record, wake
 from complaints.store.tables import Complaint, Person, Remedy, Step
 from complaints.store.unit import Work
 
@@ -225,7 +225,7 @@ def _triage(work: Work, complaint: Complaint, step: Step, form: TriageForm) -> N
     else:
         assert form.merge_into is not None
         actions.merge(
-            work, complaint, lock_reference(work, form.merge_into), form.reason
+            work, complaint, actions.named(work, form.merge_into, "merge_into"), form.reason
         )
 
 

@@ -1,0 +1,32 @@
+"""`python -m web --host 127.0.0.1 --port 8080`: the web process."""
+
+from __future__ import annotations
+
+import argparse
+
+import uvicorn
+
+from config.wiring import app
+from web.app import create_app
+
+
+def main() -> None:
+    """Serve until stopped; requests in flight are finished first."""
+    settings = app().settings
+    parser = argparse.ArgumentParser(prog="python -m web", description="REST API, console and portal.")
+    parser.add_argument("--host", default=settings.host, help="address to listen on (default: %(default)s)")
+    parser.add_argument("--port", type=int, default=settings.web_port, help="port to listen on (default: %(default)s)")
+    given = parser.parse_args()
+    uvicorn.run(
+        create_app(app()),
+        host=given.host,
+        port=given.port,
+        log_level=settings.log_level.lower(),
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=5,
+    )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,84 @@
+"""The web application: one FastAPI over one composed `App`."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+from fastapi.routing import APIRoute
+
+from config.wiring import App
+from web import api, health, metrics, problems
+from web.api.body import add_schemas
+from web.auth import KeyRing
+from web.edge import Edge
+from web.metrics import Metrics
+from web.pulse import Pulse
+
+_ABOUT = """Complaint handling as a durable workflow.
+
+Send your key as `Authorization: Bearer ck_…`. Every error is a problem document (RFC 9457) that names each wrong field.
+To change what somebody else may change too, send the version you saw as `If-Match`.
+"""
+
+
+def create_app(product: App) -> FastAPI:
+    """The application of `product`: REST API, health, metrics."""
+    pulse = Pulse(product)
+    counted = Metrics(pulse)
+
+    @asynccontextmanager
+    async def lifespan(_: FastAPI) -> AsyncIterator[None]:
+        yield
+        pulse.close()
+        product.background.drain()
+
+    app = FastAPI(
+        title="Complaints",
+        version="1",
+        description=_ABOUT,
+        lifespan=lifespan,
+        redirect_slashes=False,
+        generate_unique_id_function=_operation_id,
+    )
+    app.state.product, app.state.pulse, app.state.metrics = product, pulse, counted
+    app.state.keys = KeyRing(product)
+    problems.install(app)
+    app.include_router(api.router)
+    app.include_router(health.router)
+    app.include_router(metrics.router)
+    app.add_middleware(Edge, limit=_limit(product), observe=counted.observe)
+    app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]  # the documented way to extend it
+    return app
+
+
+def _operation_id(route: APIRoute) -> str:
+    return f"{route.tags[0]}_{route.name}".replace(" ", "_")
+
+
+def _limit(product: App) -> Any:
+    """Files may be larger than other requests; a form around one adds a little."""
+    plain, files = product.settings.request_limit, product.settings.attachment_limit + 100_000
+
+    def limit(path: str) -> int:
+        return files if path.endswith("/attachments") else plain
+
+    return limit
+
+
+def _openapi(app: FastAPI) -> dict[str, Any]:
+    if app.openapi_schema is None:
+        document = get_openapi(title=app.title, version=app.version, description=app.description, routes=app.routes)
+        add_schemas(document)
+        app.openapi_schema = document
+    return app.openapi_schema
+
+
+def main_app() -> FastAPI:
+    """For `uvicorn --factory web.app:main_app`: the application of this installation."""
+    from config.wiring import app
+
+    return create_app(app())

@@ -28,3 +28,10 @@ CLIENT: dict[str, str] = {
     "DO_NOT_TRACK": "1",
     "PREFECT_LOGGING_LEVEL": "WARNING",
 }
+
+#: For PostgreSQL (`alter system set`). Prefect's database alone also gets `synchronous_commit = off`.
+POSTGRES: dict[str, str] = {
+    "shared_buffers": "256MB",
+    "max_connections": "200",
+    "jit": "off",
+}

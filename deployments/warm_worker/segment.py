@@ -44,10 +44,13 @@ def plain(flow: Flow[Any, Any]) -> bool:
 
 
 async def run_segment(api: Orchestration, flow: Flow[Any, Any], run: FlowRun) -> None:
-    """Run `flow` for the claimed `run` and report how it ended. Raises only CancelledError, after handing the run back."""
+    """Run `flow` for the claimed `run` and report how it ended.
+
+    Raises only CancelledError, after handing the run back.
+    """
     try:
         parameters = flow.validate_parameters(run.parameters) if flow.should_validate_parameters else run.parameters
-        with _context(api, flow, run, parameters):
+        with await _context(api, flow, run, parameters):
             async with asyncio.timeout(flow.timeout_seconds):
                 await flow.fn(**parameters)
     except Pause:
@@ -74,7 +77,7 @@ async def hand_back(api: Orchestration, run: FlowRun, why: str) -> None:
     await api.insist(run.id, "SCHEDULED", "AwaitingRetry", message=why)
 
 
-def _context(
+async def _context(
     api: Orchestration, flow: Flow[Any, Any], run: FlowRun, parameters: dict[str, Any]
 ) -> FlowRunContext:
     return FlowRunContext(
@@ -83,16 +86,16 @@ def _context(
         parameters=parameters,
         client=api.client,
         task_runner=flow.task_runner,
-        result_store=_store(flow),
+        result_store=await _store(flow),
         persist_result=False,
         flow_run_suspension_request=FlowRunSuspensionRequest(),
     )
 
 
-def _store(flow: Flow[Any, Any]) -> ResultStore:
+async def _store(flow: Flow[Any, Any]) -> ResultStore:
     # resolving the default result storage asks the API; nothing is stored in it
     if id(flow) not in _stores:
-        _stores[id(flow)] = get_result_store().update_for_flow(flow, _sync=True)
+        _stores[id(flow)] = await get_result_store().aupdate_for_flow(flow)
     return _stores[id(flow)]
 
 
@@ -108,5 +111,3 @@ async def _settle(api: Orchestration, run: FlowRun, answer: Answer) -> None:
     """A run that was asked to cancel while its segment ran is cancelled now, whatever the segment came to."""
     if answer.status != "ACCEPT" and answer.type == "CANCELLING":
         await api.insist(run.id, "CANCELLED", "Cancelled", message="Cancelled while a segment was running.")
-
-

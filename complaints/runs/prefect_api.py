@@ -1,0 +1,158 @@
+"""The flow runs of complaints, over Prefect's REST API with httpx alone: the web process need not load Prefect.
+
+Every call may be repeated. `Retryable` means the server is away or overloaded and nothing is lost; `Permanent` means
+that it refuses and will refuse again (wrong address, wrong credentials, no such deployment).
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, Literal
+from uuid import UUID
+
+import httpx
+
+from complaints.domain.errors import Permanent, Retryable
+
+#: The deployment whose runs carry complaints, as `flow/deployment`.
+DEPLOYMENT = "complaint/complaint"
+#: Field that tells the gate that the row holds the outcome, so the form need not be filled in.
+WOKEN = "woken"
+_BUSY = frozenset({"RUNNING", "PENDING"})
+_AGAIN = frozenset({408, 425, 429, 500, 502, 503, 504})
+_PAGE = 200
+
+Wake = Literal["woken", "not_waiting", "running", "gone"]
+
+
+class PrefectRuns:
+    """Starts, wakes, cancels and looks up runs. Keeps its connections; safe to share between threads."""
+
+    def __init__(
+        self, base_url: str, auth: str | None = None, timeout: float = 10.0, *, deployment: str = DEPLOYMENT
+    ) -> None:
+        """`base_url` ends in `/api`; `auth` is Prefect's shared `user:password` string; `timeout` in seconds."""
+        user, _, password = (auth or "").partition(":")
+        self._http = httpx.Client(
+            base_url=base_url.rstrip("/"),
+            auth=httpx.BasicAuth(user, password) if auth else None,
+            timeout=timeout,
+            limits=httpx.Limits(max_connections=20, max_keepalive_connections=20, keepalive_expiry=4.0),
+        )
+        self._deployment = deployment
+        self._deployment_id: str | None = None
+        self._lock = threading.Lock()
+
+    def close(self) -> None:
+        """Give the connections back."""
+        self._http.close()
+
+    def ensure(
+        self,
+        complaint_id: UUID,
+        name: str,
+        tags: Sequence[str],
+        queue: str,
+        *,
+        parameters: dict[str, Any] | None = None,
+    ) -> UUID:
+        """The id of the run named `name` of this complaint, created if there is none.
+
+        The complaint and the name are the idempotency key: a later round of the same complaint has another name.
+        """
+        body = {
+            "name": name,
+            "tags": list(tags),
+            "work_queue_name": queue,
+            "parameters": parameters if parameters is not None else {"complaint_id": str(complaint_id)},
+            "idempotency_key": f"{complaint_id}:{name}",
+            "enforce_parameter_schema": False,
+        }
+        response = self._send("POST", f"/deployments/{self._find_deployment()}/create_flow_run", body, none_if_404=True)
+        if response is None:  # deployed anew, or the whole database was: look once more
+            self._deployment_id = None
+            response = self._send("POST", f"/deployments/{self._find_deployment()}/create_flow_run", body)
+        assert response is not None
+        return UUID(response["id"])
+
+    def wake(self, run_id: UUID, gate: str = "") -> Wake:
+        """Make a run that is suspended look at its row again, whichever gate it waits at, or only at `gate`.
+
+        One call, decided by the server in one transaction: of parallel wake-ups and answers in Prefect's own form one
+        is accepted. `running`: a segment is under way, which may or may not have read the row before it changed, so
+        ask again soon. `not_waiting`: it will read the row by itself, or has ended. `gone`: Prefect does not know it.
+        """
+        answer = {WOKEN: True, **({"gate": gate} if gate else {})}
+        try:
+            result = self._send("POST", f"/flow_runs/{run_id}/resume", {"run_input": answer}, none_if_409=True)
+        except Retryable:
+            # the server answers 500 for a run that it does not know
+            if self.state(run_id) is None:
+                return "gone"
+            raise
+        if result is None:
+            return "not_waiting"  # another wake-up or the form came first, after our row was saved
+        if result["status"] == "ACCEPT":
+            return "woken"
+        state = self.state(run_id)
+        if state is None:
+            return "gone"
+        return "running" if state in _BUSY else "not_waiting"
+
+    def cancel(self, run_id: UUID) -> None:
+        """End the run: at once while it waits, after its segment while it runs; ended or unknown: nothing."""
+        body = {"state": {"type": "CANCELLING", "name": "Cancelling"}, "force": False}
+        self._send("POST", f"/flow_runs/{run_id}/set_state", body, none_if_404=True)
+
+    def find_run(self, complaint_id: UUID, name: str) -> UUID | None:
+        """The run that `ensure` made for this complaint and name, or None."""
+        body = {"flow_runs": {"idempotency_key": {"any_": [f"{complaint_id}:{name}"]}}, "limit": 1}
+        found = self._send("POST", "/flow_runs/filter", body)
+        return UUID(found[0]["id"]) if found else None
+
+    def state(self, run_id: UUID) -> str | None:
+        """Type of the run's state (SCHEDULED, RUNNING, PAUSED, COMPLETED …); None when Prefect does not know it."""
+        run = self._send("GET", f"/flow_runs/{run_id}", none_if_404=True)
+        return None if run is None else str(run["state_type"])
+
+    def states(self, run_ids: Iterable[UUID]) -> dict[UUID, str]:
+        """State type of each of these runs; those Prefect does not know are left out."""
+        found: dict[UUID, str] = {}
+        for page in _pages([str(run_id) for run_id in run_ids]):
+            body = {"flow_runs": {"id": {"any_": page}}, "limit": _PAGE}
+            for run in self._send("POST", "/flow_runs/filter", body) or []:
+                found[UUID(run["id"])] = str(run["state_type"])
+        return found
+
+    def _find_deployment(self) -> str:
+        with self._lock:
+            if self._deployment_id is None:
+                found = self._send("GET", f"/deployments/name/{self._deployment}", none_if_404=True)
+                if found is None:
+                    raise Retryable(f"Prefect has no deployment {self._deployment} yet; the stack creates it at start.")
+                self._deployment_id = str(found["id"])
+            return self._deployment_id
+
+    def _send(
+        self, method: str, path: str, body: Any = None, *, none_if_404: bool = False, none_if_409: bool = False
+    ) -> Any:
+        try:
+            response = self._http.request(method, path, json=body)
+        except httpx.TransportError as error:
+            raise Retryable(f"The Prefect server does not answer ({error!r}).") from error
+        code = response.status_code
+        if (code == 404 and none_if_404) or (code == 409 and none_if_409):
+            return None
+        if code in _AGAIN:
+            raise Retryable(f"The Prefect server answered {code} to {method} {path}.")
+        if code in (401, 403):
+            raise Permanent("The Prefect server refuses our credentials: check the shared auth string.")
+        if response.is_error:
+            raise Permanent(f"The Prefect server answered {code} to {method} {path}: {response.text[:300]}")
+        return response.json() if response.content else None
+
+
+def _pages(items: list[str]) -> Iterator[list[str]]:
+    for start in range(0, len(items), _PAGE):
+        yield items[start : start + _PAGE]

@@ -1,0 +1,243 @@
+"""The worker: polls, claims, runs segments side by side in one event loop, and drains before it leaves."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Callable
+from contextlib import suppress
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID, uuid4
+
+import anyio.abc
+import httpx
+from prefect import Flow
+from prefect.client.schemas.objects import FlowRun
+from prefect.context import AsyncClientContext
+from prefect.events.clients import get_events_subscriber
+from prefect.events.filters import EventFilter, EventNameFilter
+from prefect.exceptions import Abort, ObjectNotFound, Pause, PrefectHTTPStatusError
+from prefect.flow_engine import run_flow_async, run_flow_sync
+from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
+from prefect.workers.base import BaseJobConfiguration, BaseVariables, BaseWorker, BaseWorkerResult
+
+from deployments.warm_worker.flows import FlowBook, UnknownFlow
+from deployments.warm_worker.orchestration import Due, Orchestration
+from deployments.warm_worker.orphans import orphaned_runs, release
+from deployments.warm_worker.pool import TYPE, ensure_pool
+from deployments.warm_worker.segment import plain, run_segment
+from deployments.warm_worker.task_events import TaskEvents
+
+_log = logging.getLogger("complaints.worker")
+#: What makes a poll worth while, told by the server's event stream.
+_WAKERS = ["prefect.flow-run.Scheduled", "prefect.flow-run.Resuming", "prefect.flow-run.AwaitingRetry"]
+#: Shortest time between two polls: under load one poll finds many runs. Seconds.
+_SPACING = 0.05
+#: The event of a new run comes before its commit: look again after this long. Seconds.
+_SECOND_LOOK = 0.2
+
+
+class WarmWorker(BaseWorker[BaseJobConfiguration, BaseVariables, BaseWorkerResult]):
+    """At most `concurrency` segments at a time; `drain` seconds to finish them before leaving."""
+
+    type = TYPE
+    job_configuration = BaseJobConfiguration
+    _display_name = "Warm process"
+    _description = "Runs flows inside a process that has already imported them."
+
+    def __init__(
+        self, work_pool_name: str, *args: Any, concurrency: int = 20, drain: float = 8.0, poll: float = 2.0, **more: Any
+    ) -> None:
+        # a limit of the base class crashes the worker when a run is resumed before its previous segment returned
+        super().__init__(work_pool_name, *args, **{**more, "limit": None})
+        self.concurrency, self.drain, self.poll = concurrency, drain, poll
+        self.life = uuid4().hex[:8]
+        self.segments = 0
+        self._in_flight: dict[UUID, asyncio.Task[None]] = {}
+        self._skipped: set[UUID] = set()
+        self._nudged = asyncio.Event()
+        self._stopping = asyncio.Event()
+
+    @property
+    def holder(self) -> str:
+        """How this worker signs what it claims."""
+        return f"{self.name}/{self.life}"
+
+    def stop(self) -> None:
+        """Take nothing new, finish what is in flight, leave. Call it on the worker's loop."""
+        self._stopping.set()
+        self._nudged.set()
+
+    async def start(
+        self, run_once: bool = False, with_healthcheck: bool = False, printer: Callable[..., None] = print
+    ) -> None:
+        """Work until `stop`; with `run_once`, run what is due now and leave."""
+        with temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}):
+            async with AsyncClientContext() as shared, self:
+                await ensure_pool(shared.client, self._work_pool_name)
+                self._api = Orchestration(shared.client, self.holder)
+                self._book = FlowBook(shared.client)
+                self._events = TaskEvents(self._api.send_events, asyncio.get_running_loop())
+                await self._release_own()
+                with self._events.instead_of_stock():
+                    printer(f"Worker {self.name!r} started!")
+                    await self._work(run_once)
+        printer(f"Worker {self.name!r} stopped!")
+
+    async def run(
+        self,
+        flow_run: FlowRun,
+        configuration: BaseJobConfiguration,
+        task_status: anyio.abc.TaskStatus[int] | None = None,
+    ) -> BaseWorkerResult:
+        """Run one ad-hoc submitted flow run through Prefect's engine; the polling loop does not come here."""
+        if task_status is not None:
+            task_status.started(0)
+        await self._engine(await self._book.flow_of(flow_run.deployment_id), flow_run)
+        return BaseWorkerResult(identifier=self.holder, status_code=0)
+
+    async def _work(self, run_once: bool) -> None:
+        if run_once:
+            await self._poll_once()
+            await self._finish()
+            return
+        helpers = [asyncio.create_task(helper) for helper in (self._heartbeats(), self._listen(), self._flush())]
+        try:
+            await self._poll_loop()
+            await self._finish()
+        finally:
+            for helper in helpers:
+                helper.cancel()
+            await asyncio.gather(*helpers, return_exceptions=True)
+            await self._events.flush(everything=True)
+
+    async def _release_own(self) -> None:
+        for orphan in await orphaned_runs(
+            self.client, self._work_pool_name, datetime.now(UTC), dead=self.name, life=self.life
+        ):
+            if orphan.holder.partition("/")[0] == self.name and await release(self.client, orphan):
+                _log.warning("took back run %s from %s", orphan.name, orphan.holder)
+
+    # -- picking up
+
+    async def _poll_loop(self) -> None:
+        loop, pause, look_again = asyncio.get_running_loop(), 0.5, False
+        while not self._stopping.is_set():
+            self._nudged.clear()
+            started = loop.time()
+            try:
+                found = await self._poll_once()
+                pause = 0.5
+            except (httpx.HTTPError, PrefectHTTPStatusError) as error:
+                await self._away(error, pause)
+                pause = min(pause * 2, 8.0)
+                continue
+            with suppress(TimeoutError):
+                async with asyncio.timeout(_SECOND_LOOK if look_again and not found else self.poll):
+                    await self._nudged.wait()
+            look_again = self._nudged.is_set()
+            await asyncio.sleep(max(0.0, _SPACING - (loop.time() - started)))
+
+    async def _poll_once(self) -> int:
+        free = self.concurrency - len(self._in_flight)
+        if free <= 0:
+            return 0
+        queues = sorted(self._work_queues)
+        due = await self._api.due(self._work_pool_name, queues, free + len(self._in_flight))
+        taken = 0
+        for item in due:
+            if item.run_id in self._in_flight:
+                self._skipped.add(item.run_id)  # resumed before its last segment returned: when that has, we look again
+            elif taken < free and not self._stopping.is_set():
+                self._take(item)
+                taken += 1
+        return taken
+
+    def _take(self, due: Due) -> None:
+        task = asyncio.create_task(self._segment(due), name=f"segment-{due.run_id}")
+        self._in_flight[due.run_id] = task
+        task.add_done_callback(lambda done: self._returned(due.run_id, done))
+
+    def _returned(self, run_id: UUID, task: asyncio.Task[None]) -> None:
+        full = len(self._in_flight) >= self.concurrency
+        self._in_flight.pop(run_id, None)
+        self.segments += 1
+        if full or run_id in self._skipped:
+            self._skipped.discard(run_id)
+            self._nudged.set()
+        if not task.cancelled() and (error := task.exception()) is not None:
+            _log.error("segment of run %s ended badly", run_id, exc_info=error)
+
+    async def _away(self, error: Exception, pause: float) -> None:
+        _log.warning("cannot poll the Prefect server: %s; next try in %.1f s", error, pause)
+        if isinstance(error, PrefectHTTPStatusError) and error.response.status_code == 404:
+            # the pool is gone, perhaps with the whole database: make it anew
+            with suppress(httpx.HTTPError, PrefectHTTPStatusError):
+                await ensure_pool(self.client, self._work_pool_name)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(pause):
+                await self._stopping.wait()
+
+    # -- running
+
+    async def _segment(self, due: Due) -> None:
+        run = due.flow_run()
+        try:
+            flow = await self._book.flow_of(run.deployment_id)
+        except (UnknownFlow, ObjectNotFound) as error:
+            if await self._api.claim(due, "PENDING", "Pending"):
+                await self._api.insist(run.id, "CRASHED", "Crashed", message=str(error))
+            return
+        if not plain(flow):
+            if await self._api.claim(due, "PENDING", "Pending"):
+                await self.client.update_flow_run(run.id, infrastructure_pid=self.holder)
+                await self._engine(flow, run)
+            return
+        if await self._api.claim(due, "RUNNING", "Running"):
+            run.run_count += 1
+            await run_segment(self._api, flow, run)
+
+    async def _engine(self, flow: Flow[Any, Any], run: FlowRun) -> None:
+        """Prefect's own engine, for flows that are sync or ask for hooks, retries, results or a computed name."""
+        parameters = flow.validate_parameters(run.parameters) if flow.should_validate_parameters else run.parameters
+        with suppress(Pause, Abort):
+            if flow.isasync:
+                await run_flow_async(flow, flow_run=run, parameters=parameters, return_type="state")
+            else:
+                await asyncio.to_thread(run_flow_sync, flow, flow_run=run, parameters=parameters, return_type="state")
+
+    async def _finish(self) -> None:
+        if self._in_flight:
+            await asyncio.wait(self._in_flight.values(), timeout=self.drain)
+        late = list(self._in_flight.values())
+        for task in late:
+            task.cancel()
+        await asyncio.gather(*late, return_exceptions=True)
+
+    # -- beside
+
+    async def _heartbeats(self) -> None:
+        while True:
+            await asyncio.sleep(self.heartbeat_interval_seconds)
+            try:
+                await self._sync_and_initialize()
+            except Exception as error:  # a missed heartbeat is made up for by the next one
+                _log.warning("heartbeat failed: %s", error)
+
+    async def _flush(self) -> None:
+        while True:
+            await asyncio.sleep(0.25)
+            await self._events.flush()
+
+    async def _listen(self) -> None:
+        """Poll at once when the server says that a run is due; without the stream, polling alone finds it."""
+        while True:
+            try:
+                wanted = EventFilter(event=EventNameFilter(name=_WAKERS))
+                async with get_events_subscriber(filter=wanted, reconnect_on_clean_close=True) as stream:
+                    async for _ in stream:
+                        self._nudged.set()
+            except Exception as error:  # server restarts, proxies: the stream is an accelerator only
+                _log.warning("no event stream for now, polling every %.1f s: %s", self.poll, error)
+            await asyncio.sleep(2.0)

@@ -1,0 +1,102 @@
+"""Waiting for a person: the run is suspended, costs nothing, and starts again from the top when it is woken.
+
+The truth is the complaint's row. A run is woken because the row may have changed, so it reads the row; only where
+somebody used the form that Prefect's own screens show does the answer come from here.
+
+Every suspension has its own set of keys (gate and run count), because Prefect stores one answer per key and refuses
+the second for ever: that is what makes parallel wake-ups safe, and it must not stop a later suspension at the same
+gate. The form is stored before the run is suspended, so a quick answer always finds it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import re
+from functools import cache
+from typing import Any
+
+from prefect._internal.pydantic.v2_schema import create_v2_schema
+from prefect.client.orchestration import PrefectClient
+from prefect.client.schemas.objects import FlowRun, State
+from prefect.context import FlowRunContext
+from prefect.exceptions import Abort, Pause
+from pydantic import BaseModel
+
+#: Field of an answer that is none: the product's own service finished the step and only wakes the run.
+WOKEN = "woken"
+
+
+async def wait_at_gate(gate: str, form: type[BaseModel], description: str = "") -> dict[str, Any]:
+    """The answer given for `gate` in Prefect's own form, if there is one; else suspend the run (this never returns).
+
+    `gate` is unique per step and round (`investigation-1`). `form` has the fields of the step; `description` is shown
+    above it. The values are as typed: shape checked by the server, meaning not, so hand them to the service.
+    """
+    context = FlowRunContext.get()
+    if context is None or context.flow_run is None or not isinstance(context.client, PrefectClient):
+        raise RuntimeError("A gate can only be waited at inside an async flow run.")
+    run, client = context.flow_run, context.client
+    # the first segment of a run cannot have been answered yet
+    if run.run_count > 1 and (answer := await _answer(client, run, gate)) is not None:
+        return answer
+    state = await _suspend(client, run, gate, form, description)
+    raise Pause(state=state)
+
+
+async def _answer(client: PrefectClient, run: FlowRun, gate: str) -> dict[str, Any] | None:
+    response = await client._client.post(
+        f"/flow_runs/{run.id}/input/filter", json={"prefix": f"answer-{_slug(gate)}--", "limit": 50}
+    )
+    values = [json.loads(entry["value"]) for entry in response.json()]
+    typed = [value for value in values if WOKEN not in value]
+    if not typed:
+        return None
+    return {name: value for name, value in typed[-1].items() if name != "gate"}
+
+
+async def _suspend(
+    client: PrefectClient, run: FlowRun, gate: str, form: type[BaseModel], description: str
+) -> State[Any]:
+    visit = f"{_slug(gate)}--{run.run_count}"
+    keys = {"schema": f"form-{visit}", "response": f"answer-{visit}", "description": f"text-{visit}"}
+    inputs = {keys["schema"]: _schema(form, gate)}
+    if description:
+        inputs[keys["description"]] = json.dumps(description)
+    await asyncio.gather(
+        *(
+            client._client.post(f"/flow_runs/{run.id}/input", json={"key": key, "value": value})
+            for key, value in inputs.items()
+        )
+    )
+    details = {"pause_reschedule": True, "pause_key": visit, "run_input_keyset": keys}
+    response = await client._client.post(
+        f"/flow_runs/{run.id}/set_state",
+        json={"state": {"type": "PAUSED", "name": "Suspended", "message": gate, "state_details": details}},
+    )
+    body = response.json()
+    # cancelled, or suspended from Prefect's own screen, while this segment ran
+    if body["status"] != "ACCEPT" and (body.get("state") or {}).get("type") != "PAUSED":
+        raise Abort(f"the run could not be suspended at {gate}: {body.get('details')}")
+    return State.model_validate(body["state"])
+
+
+def _slug(gate: str) -> str:
+    """Keys of inputs have lower-case letters, digits and dashes only; the double dash ends the gate's name."""
+    return re.sub(r"[^a-z0-9]+", "-", gate.lower())
+
+
+@cache
+def _schema(form: type[BaseModel], gate: str) -> str:
+    """The form as Prefect's screens render it; whoever only wakes the run may leave the fields out."""
+    schema = create_v2_schema(form.__name__, model_base=form)
+    required = [name for name in schema.get("required", []) if name != "gate"]
+    schema["properties"] = {
+        "gate": {"title": "gate", "type": "string", "const": gate, "default": gate, "enum": [gate], "position": 0},
+        **{name: field for name, field in schema["properties"].items() if name != "gate"},
+    }
+    schema["required"] = []
+    schema["patternProperties"] = {f"^{WOKEN}$": {"const": True}}
+    schema["if"] = {"not": {"required": [WOKEN]}}
+    schema["then"] = {"required": ["gate", *required]}
+    return json.dumps(schema)

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from complaints.domain.intake import NewComplaint
 from complaints.domain.policy import LifecyclePolicy, Taxonomy
 from complaints.domain.vocabulary import Flag, Language, Severity
 from complaints.triage.lexicon import load
@@ -111,6 +112,12 @@ def test_samples_cover_every_play_and_both_languages() -> None:
     }  # fmt: skip
     assert {s["language"] for s in SAMPLES} == {"zh-CN", "en"}
     assert len({s["key"] for s in SAMPLES}) == len(SAMPLES)
+
+
+@pytest.mark.parametrize("sample", SAMPLES, ids=lambda sample: sample["key"])
+def test_samples_are_acceptable_at_intake(sample: dict[str, Any]) -> None:
+    words = {key: value for key, value in sample.items() if key not in ("key", "play", "duplicate_of")}
+    assert NewComplaint.model_validate(words).narrative
 
 
 def test_evidence_names_the_deciding_words_heaviest_first() -> None:

@@ -240,8 +240,10 @@ class _Script:
             yield Match(word, self._negatable(word) and self._negated(text, found.start()))
 
     def _negated(self, text: str, start: int) -> bool:
-        before = self._exceptions.sub(";", text[max(0, start - self._window) : start])
-        return self._negator.search(before) is not None
+        before = text[max(0, start - self._window) : start]
+        if self._negator.search(before) is None:
+            return False
+        return self._negator.search(self._exceptions.sub(";", before)) is not None
 
 
 def _expression(node: Mapping[str, Mapping]) -> str:  # type: ignore[type-arg]  # recursive, see _compile

@@ -1,0 +1,1 @@
+"""How complaints arrive other than by the API: e-mail, files."""

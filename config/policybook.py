@@ -36,9 +36,7 @@ class StoredPolicies:
                 self._read()
             past = [key for effective, _, key in self._order if effective <= now]
             if not past:
-                raise PolicyInvalid(
-                    "No policy is active. Activate one: complaints policy activate DIR"
-                )
+                raise PolicyInvalid("No policy is active. Activate one: complaints policy activate DIR")
         return self.get(past[-1])
 
     def get(self, content_hash: str) -> PolicyBundle:
@@ -85,9 +83,7 @@ class StoredPolicies:
         else:
             statement = statement.on_conflict_do_nothing()
         with self._engine.begin() as connection:
-            changed = connection.execute(
-                statement.returning(col(PolicyVersion.hash))
-            ).scalar_one_or_none()
+            changed = connection.execute(statement.returning(col(PolicyVersion.hash))).scalar_one_or_none()
         with self._lock:
             self._read()
         return changed is not None
@@ -95,13 +91,7 @@ class StoredPolicies:
     def versions(self) -> list[PolicyVersion]:
         """All stored versions, newest effective date first."""
         with Session(self._engine) as session:
-            return list(
-                session.exec(
-                    select(PolicyVersion).order_by(
-                        col(PolicyVersion.effective_from).desc()
-                    )
-                ).all()
-            )
+            return list(session.exec(select(PolicyVersion).order_by(col(PolicyVersion.effective_from).desc())).all())
 
     def _read(self) -> None:
         with Session(self._engine) as session:

@@ -50,9 +50,7 @@ class Settings(BaseSettings):
         default=None,
         description="Password of `complaints` at Prefect. Empty: made at first start, kept in home.",
     )
-    public_url: str = Field(
-        default="", description="Address that links in letters begin with. Empty: host and port."
-    )
+    public_url: str = Field(default="", description="Address that links in letters begin with. Empty: host and port.")
     workers: int = Field(default=2, ge=1, le=64, description="Warm worker processes.")
     worker_concurrency: int = Field(default=8, ge=1, le=200, description="Flow runs at once in one worker.")
     policy_dir: Path = Field(default=_HERE / "policies" / "default", description="Folder of the policy files.")

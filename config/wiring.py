@@ -11,6 +11,7 @@ from functools import cache, cached_property
 from typing import Any
 from uuid import UUID
 
+from complaints.notify.sender import AppriseSender
 from sqlalchemy import Engine
 
 from complaints import crashpoints
@@ -18,7 +19,6 @@ from complaints.archive.bag import BagReceipt, write_bag
 from complaints.archive.dossier import Dossier
 from complaints.domain.ports import Candidate, Classifier, Renderer, Sender
 from complaints.notify.render import TemplateRenderer
-from complaints.notify.sender import AppriseSender
 from complaints.runs.prefect_api import PrefectRuns
 from complaints.services.dispatch import Dispatcher
 from complaints.services.tracking import Tracking
@@ -26,12 +26,12 @@ from complaints.services.webhooks import HttpHook
 from complaints.store.blobs import Blobs
 from complaints.store.engine import make_engine
 from complaints.store.similar import earlier
-from complaints.store.tables import Complaint
+from complaints.store.tables import Complainant, Complaint
 from complaints.store.unit import Store, Work
-from complaints.triage.duplicates import rank
-from complaints.triage.lexicon import load as load_lexicon
+from complaints.triage.duplicates import Known, rank
 from complaints.triage.rules import RuleClassifier
 from config.background import Background
+from config.lexicons import load_lexicon
 from config.policy import load as load_policy
 from config.policybook import StoredPolicies
 from config.settings import Settings, load_settings
@@ -75,7 +75,7 @@ class App:
     def classifier(self) -> Classifier:
         """The rule-based classifier of the active policy."""
         policy = self.policies.active(wall_clock())
-        return RuleClassifier(load_lexicon(self.settings.policy_dir / "lexicons"), policy.taxonomy, policy.lifecycle)
+        return RuleClassifier(load_lexicon(self.settings.policy_dir), policy.taxonomy, policy.lifecycle)
 
     @cached_property
     def renderer(self) -> Renderer:
@@ -110,7 +110,7 @@ class App:
     def find_duplicates(self, work: Work, complaint: Complaint) -> list[Candidate]:
         """Earlier complaints of the same person or order, ranked by likeness of their words."""
         others = earlier(work.session, complaint)
-        return rank(_text(complaint), [(c.id, c.reference, _text(c)) for c in others])[:5]
+        return rank(_known(work, complaint), [_known(work, other) for other in others]) if others else []
 
     def write_bag(self, collected: dict[str, Any]) -> BagReceipt:
         """Store a collected dossier as a bag."""
@@ -122,13 +122,19 @@ class App:
         return self.runs.states(run_ids)
 
 
-def _text(complaint: Complaint) -> str:
-    return f"{complaint.subject}\n{complaint.narrative}"
+def _known(work: Work, complaint: Complaint) -> Known:
+    who = work.session.get_one(Complainant, complaint.complainant_id)
+    return Known(
+        complaint.id,
+        complaint.reference,
+        complaint.subject,
+        complaint.narrative,
+        who.email or who.phone,
+        complaint.order_ref,
+    )
 
 
 @cache
 def app() -> App:
     """This process's `App`."""
     return App(load_settings())
-
-

@@ -7,7 +7,7 @@ from types import MappingProxyType
 from typing import Literal
 from uuid import UUID
 
-from pydantic import Field, model_validator
+from pydantic import ConfigDict, Field, model_validator
 
 from complaints.domain.forms import Code, Form, Line, OptionalWords, RemedyProposal, Words
 from complaints.domain.vocabulary import Audience, LinkKind, Severity
@@ -67,6 +67,15 @@ class Assign(Form):
 
 class Reclassify(Form):
     """Correct category, severity or team; what the clocks counted stays."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "anyOf": [
+                {"required": [name], "properties": {name: {"type": "string"}}}
+                for name in ("category", "severity", "team")
+            ]
+        }
+    )
 
     category: Code | None = Field(default=None, description="New category.")
     severity: Severity | None = Field(default=None, description="New severity.")

@@ -54,17 +54,8 @@ class InvalidInput(Refusal):
     code = "invalid_input"
 
     def __init__(self, problems: list[FieldProblem] | str, field: str = "") -> None:
-        self.problems = (
-            [FieldProblem(field, problems)]
-            if isinstance(problems, str)
-            else list(problems)
-        )
-        super().__init__(
-            "; ".join(
-                f"{p.field}: {p.message}" if p.field else p.message
-                for p in self.problems
-            )
-        )
+        self.problems = [FieldProblem(field, problems)] if isinstance(problems, str) else list(problems)
+        super().__init__("; ".join(f"{p.field}: {p.message}" if p.field else p.message for p in self.problems))
 
 
 class NotFound(Refusal):
@@ -97,9 +88,7 @@ class ActionNotAllowed(Conflict):
     def __init__(self, action: str, status: str, allowed: list[str]) -> None:
         self.action, self.status, self.allowed = action, status, allowed
         can = ", ".join(allowed) or "nothing"
-        super().__init__(
-            f"'{action}' is not possible while the complaint is '{status}'. Possible now: {can}."
-        )
+        super().__init__(f"'{action}' is not possible while the complaint is '{status}'. Possible now: {can}.")
 
 
 class StaleVersion(Conflict):
@@ -121,9 +110,7 @@ class AlreadyDone(Conflict):
 
     def __init__(self, what: str, by: str, at: datetime) -> None:
         self.what, self.by, self.at = what, by, at
-        super().__init__(
-            f"{what} was already completed by {by} at {at.isoformat(timespec='seconds')}."
-        )
+        super().__init__(f"{what} was already completed by {by} at {at.isoformat(timespec='seconds')}.")
 
 
 class ContentGateFailed(Refusal):
@@ -133,9 +120,7 @@ class ContentGateFailed(Refusal):
 
     def __init__(self, missing: list[str]) -> None:
         self.missing = missing
-        super().__init__(
-            f"The response cannot be sent, it lacks: {', '.join(missing)}. Add them to the letter."
-        )
+        super().__init__(f"The response cannot be sent, it lacks: {', '.join(missing)}. Add them to the letter.")
 
 
 class PolicyInvalid(Refusal):

@@ -17,15 +17,11 @@ from complaints.domain.vocabulary import Finding, RemedyKind, Severity, StepKind
 #: Free text a person types: trimmed, not empty, without NUL bytes (PostgreSQL cannot store them), bounded.
 Words = Annotated[
     str,
-    StringConstraints(
-        strip_whitespace=True, min_length=1, max_length=20_000, pattern=r"^[^\x00]*$"
-    ),
+    StringConstraints(strip_whitespace=True, min_length=1, max_length=20_000, pattern=r"^[^\x00]*$"),
 ]
 Line = Annotated[
     str,
-    StringConstraints(
-        strip_whitespace=True, min_length=1, max_length=300, pattern=r"^[^\x00]*$"
-    ),
+    StringConstraints(strip_whitespace=True, min_length=1, max_length=300, pattern=r"^[^\x00]*$"),
 ]
 OptionalWords = Annotated[
     str,
@@ -52,40 +48,21 @@ class TriageDecision(StrEnum):
 class TriageForm(Form):
     """Confirm or correct what the classifier proposed, and say how it goes on."""
 
-    decision: TriageDecision = Field(
-        description="Investigate, answer with a standard solution, reject, or merge."
-    )
-    category: Code | None = Field(
-        default=None, description="Category; empty keeps the proposed one."
-    )
-    severity: Severity | None = Field(
-        default=None, description="Severity; empty keeps the proposed one."
-    )
-    team: Code | None = Field(
-        default=None, description="Team; empty lets the routing rules decide."
-    )
-    solution: Code | None = Field(
-        default=None, description="Standard solution to answer with (fast track)."
-    )
-    merge_into: Line | None = Field(
-        default=None, description="Reference of the complaint to merge into (merge)."
-    )
-    reason: OptionalWords = Field(
-        default="", description="Why; required to reject or merge."
-    )
+    decision: TriageDecision = Field(description="Investigate, answer with a standard solution, reject, or merge.")
+    category: Code | None = Field(default=None, description="Category; empty keeps the proposed one.")
+    severity: Severity | None = Field(default=None, description="Severity; empty keeps the proposed one.")
+    team: Code | None = Field(default=None, description="Team; empty lets the routing rules decide.")
+    solution: Code | None = Field(default=None, description="Standard solution to answer with (fast track).")
+    merge_into: Line | None = Field(default=None, description="Reference of the complaint to merge into (merge).")
+    reason: OptionalWords = Field(default="", description="Why; required to reject or merge.")
 
     @model_validator(mode="after")
     def _complete(self) -> TriageForm:
         if self.decision is TriageDecision.MERGE and not self.merge_into:
-            raise ValueError(
-                "merge_into: give the reference of the complaint to merge into"
-            )
+            raise ValueError("merge_into: give the reference of the complaint to merge into")
         if self.decision is TriageDecision.FAST_TRACK and not self.solution:
             raise ValueError("solution: choose the standard solution to answer with")
-        if (
-            self.decision in (TriageDecision.REJECT, TriageDecision.MERGE)
-            and not self.reason
-        ):
+        if self.decision in (TriageDecision.REJECT, TriageDecision.MERGE) and not self.reason:
             raise ValueError("reason: say why")
         return self
 
@@ -117,21 +94,11 @@ class InvestigationForm(Form):
     """The result of the investigation."""
 
     finding: Finding = Field(description="Upheld, partly upheld or not upheld.")
-    summary: Words = Field(
-        description="Findings and reasons, in words the complainant can read."
-    )
-    root_cause: Code | None = Field(
-        default=None, description="Root cause, from the taxonomy."
-    )
-    responsible_unit: Line | None = Field(
-        default=None, description="Unit whose doing or omission caused it."
-    )
-    internal_note: OptionalWords = Field(
-        default="", description="Evidence and remarks that stay inside."
-    )
-    remedies: list[RemedyProposal] = Field(
-        default_factory=list, max_length=20, description="Proposed measures."
-    )
+    summary: Words = Field(description="Findings and reasons, in words the complainant can read.")
+    root_cause: Code | None = Field(default=None, description="Root cause, from the taxonomy.")
+    responsible_unit: Line | None = Field(default=None, description="Unit whose doing or omission caused it.")
+    internal_note: OptionalWords = Field(default="", description="Evidence and remarks that stay inside.")
+    remedies: list[RemedyProposal] = Field(default_factory=list, max_length=20, description="Proposed measures.")
 
 
 class ApprovalDecision(StrEnum):
@@ -144,9 +111,7 @@ class ApprovalDecision(StrEnum):
 class ApprovalForm(Form):
     """The second pair of eyes on findings and remedies."""
 
-    decision: ApprovalDecision = Field(
-        description="Approve, or send back to investigation."
-    )
+    decision: ApprovalDecision = Field(description="Approve, or send back to investigation.")
     reason: OptionalWords = Field(default="", description="Why; required to send back.")
 
     @model_validator(mode="after")
@@ -167,12 +132,8 @@ class RemedyResult(StrEnum):
 class RemedyForm(Form):
     """One remedy was carried out, declined by the complainant, or could not be carried out."""
 
-    result: RemedyResult = Field(
-        description="Done, declined by the complainant, or failed."
-    )
-    evidence: OptionalWords = Field(
-        default="", description="Payment number, tracking number, photograph's name…"
-    )
+    result: RemedyResult = Field(description="Done, declined by the complainant, or failed.")
+    evidence: OptionalWords = Field(default="", description="Payment number, tracking number, photograph's name…")
 
 
 class ResponseForm(Form):
@@ -185,45 +146,29 @@ class CallBackForm(Form):
     """A complainant without e-mail was called (or could not be reached)."""
 
     reached: bool = Field(description="Somebody answered.")
-    satisfied: bool | None = Field(
-        default=None, description="The complainant accepts the outcome."
-    )
+    satisfied: bool | None = Field(default=None, description="The complainant accepts the outcome.")
     words: OptionalWords = Field(default="", description="What was said.")
 
     @model_validator(mode="after")
     def _complete(self) -> CallBackForm:
         if self.reached and self.satisfied is None:
-            raise ValueError(
-                "satisfied: say whether the complainant accepts the outcome"
-            )
+            raise ValueError("satisfied: say whether the complainant accepts the outcome")
         return self
 
 
 class ConfirmationForm(Form):
     """The complainant's verdict and the satisfaction survey (ISO 10004)."""
 
-    accepted: bool = Field(
-        description="The complainant accepts the outcome; false appeals."
-    )
-    rating: int | None = Field(
-        default=None, ge=1, le=5, description="Satisfaction, 1 (bad) to 5 (good)."
-    )
-    resolved: bool | None = Field(
-        default=None, description="Is the matter resolved for the complainant?"
-    )
-    effort: int | None = Field(
-        default=None, ge=1, le=5, description="Effort it took, 1 (little) to 5 (much)."
-    )
-    words: OptionalWords = Field(
-        default="", description="In their own words; the reason of an appeal."
-    )
+    accepted: bool = Field(description="The complainant accepts the outcome; false appeals.")
+    rating: int | None = Field(default=None, ge=1, le=5, description="Satisfaction, 1 (bad) to 5 (good).")
+    resolved: bool | None = Field(default=None, description="Is the matter resolved for the complainant?")
+    effort: int | None = Field(default=None, ge=1, le=5, description="Effort it took, 1 (little) to 5 (much).")
+    words: OptionalWords = Field(default="", description="In their own words; the reason of an appeal.")
 
     @model_validator(mode="after")
     def _complete(self) -> ConfirmationForm:
         if not self.accepted and not self.words:
-            raise ValueError(
-                "words: say what is still wrong, so that somebody else can review it"
-            )
+            raise ValueError("words: say what is still wrong, so that somebody else can review it")
         return self
 
 
@@ -238,19 +183,11 @@ class ReviewDecision(StrEnum):
 class ReviewForm(Form):
     """Appeal, reviewed by somebody who had no part in the case."""
 
-    decision: ReviewDecision = Field(
-        description="Outcome stands, outcome changes, or goes to an external body."
-    )
-    finding: Finding | None = Field(
-        default=None, description="New finding (required when the outcome changes)."
-    )
+    decision: ReviewDecision = Field(description="Outcome stands, outcome changes, or goes to an external body.")
+    finding: Finding | None = Field(default=None, description="New finding (required when the outcome changes).")
     summary: Words = Field(description="Reasons, in words the complainant can read.")
-    remedies: list[RemedyProposal] = Field(
-        default_factory=list, max_length=20, description="New measures."
-    )
-    body_name: Line | None = Field(
-        default=None, description="External body (required when it goes there)."
-    )
+    remedies: list[RemedyProposal] = Field(default_factory=list, max_length=20, description="New measures.")
+    body_name: Line | None = Field(default=None, description="External body (required when it goes there).")
 
     @model_validator(mode="after")
     def _complete(self) -> ReviewForm:
@@ -271,20 +208,14 @@ class ExternalDecision(StrEnum):
 class ExternalForm(Form):
     """The outside body (ombudsman, regulator, mediator, court) has spoken."""
 
-    decision: ExternalDecision = Field(
-        description="The body demands a change, or closes its case."
-    )
+    decision: ExternalDecision = Field(description="The body demands a change, or closes its case.")
     finding: Finding | None = Field(
         default=None,
         description="The body's finding (required when it demands a change).",
     )
     summary: Words = Field(description="What the body said.")
-    body_reference: Line | None = Field(
-        default=None, description="The body's case number."
-    )
-    remedies: list[RemedyProposal] = Field(
-        default_factory=list, max_length=20, description="Measures demanded."
-    )
+    body_reference: Line | None = Field(default=None, description="The body's case number.")
+    remedies: list[RemedyProposal] = Field(default_factory=list, max_length=20, description="Measures demanded.")
 
     @model_validator(mode="after")
     def _complete(self) -> ExternalForm:
@@ -303,9 +234,7 @@ class ClosureDecision(StrEnum):
 class ClosureForm(Form):
     """The appeal window is open; normally a timer ends it."""
 
-    decision: ClosureDecision = Field(
-        description="Archive now, or reopen the complaint."
-    )
+    decision: ClosureDecision = Field(description="Archive now, or reopen the complaint.")
     reason: Words = Field(description="Why.")
 
 
@@ -326,9 +255,7 @@ class ManagementReviewForm(Form):
     """A manager looked at a case that climbed its escalation ladder."""
 
     measures: Words = Field(description="What was decided so that the case goes on.")
-    assignee: UUID | None = Field(
-        default=None, description="New assignee, if it changes hands."
-    )
+    assignee: UUID | None = Field(default=None, description="New assignee, if it changes hands.")
 
 
 FORMS: dict[StepKind, type[Form]] = {

@@ -12,7 +12,10 @@ _NO_NUL = r"^[^\x00]*$"
 Short = Annotated[str, StringConstraints(strip_whitespace=True, max_length=300, pattern=_NO_NUL)]
 #: Anything with one @ and a dotted domain; whether it exists, the delivery shows.
 Email = Annotated[
-    str, StringConstraints(strip_whitespace=True, max_length=254, pattern=r"^[^@\s<>,;\x00]+@[^@\s<>,;\x00]+\.[^@\s<>,;.\x00]+$")
+    str,
+    StringConstraints(
+        strip_whitespace=True, max_length=254, pattern=r"^[^@\s<>,;\x00]+@[^@\s<>,;\x00]+\.[^@\s<>,;.\x00]+$"
+    ),
 ]
 #: The longest narrative taken, in characters. Longer ones belong into an attachment.
 NARRATIVE_LIMIT = 100_000
@@ -25,8 +28,8 @@ class NewComplainant(BaseModel):
 
     name: Short = Field(default="", description="Name, as they want to be addressed.")
     email: Email | None = Field(default=None, description="E-mail address for our letters.")
-    phone: Annotated[str, StringConstraints(strip_whitespace=True, pattern=r"^[+0-9][0-9 ()\-/]{3,30}$")] | None = Field(
-        default=None, description="Telephone number, with country code."
+    phone: Annotated[str, StringConstraints(strip_whitespace=True, pattern=r"^[+0-9][0-9 ()\-/]{3,30}$")] | None = (
+        Field(default=None, description="Telephone number, with country code.")
     )
     needs: tuple[Need, ...] = Field(default=(), max_length=10, description="What we must respect.")
     safe_contact: Short = Field(default="", description="The only address or number that may be used, if any.")

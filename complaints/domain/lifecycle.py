@@ -80,11 +80,7 @@ def _rows() -> list[Transition]:
         roles: frozenset[Role],
         choose: Callable[[Facts], Status] | None = None,
     ) -> Transition:
-        to = (
-            frozenset()
-            if targets is None
-            else frozenset({targets} if isinstance(targets, Status) else targets)
-        )
+        to = frozenset() if targets is None else frozenset({targets} if isinstance(targets, Status) else targets)
         return Transition(action, frozenset(sources), to, roles, choose)
 
     return [
@@ -205,11 +201,7 @@ TABLE: Mapping[str, Transition] = MappingProxyType({t.action: t for t in _rows()
 
 def allowed(status: Status, roles: frozenset[Role] | None = None) -> list[str]:
     """Actions possible in `status`, for actors holding any of `roles` (None: for anybody), in table order."""
-    return [
-        t.action
-        for t in TABLE.values()
-        if status in t.sources and (roles is None or roles & t.roles)
-    ]
+    return [t.action for t in TABLE.values() if status in t.sources and (roles is None or roles & t.roles)]
 
 
 def transition(status: Status, action: str) -> Transition:

@@ -43,9 +43,7 @@ class Category(Section):
     label: Label
     team: Code
     severity: Severity = Severity.MODERATE
-    profiles: tuple[Code, ...] = Field(
-        default=(), description="Regulatory profiles that apply, beside the default."
-    )
+    profiles: tuple[Code, ...] = Field(default=(), description="Regulatory profiles that apply, beside the default.")
 
 
 class RootCause(Section):
@@ -81,18 +79,14 @@ class Routing(Section):
     teams: tuple[Team, ...]
     default_team: Code
     queues: dict[Severity, str]
-    auto_assign: bool = Field(
-        default=True, description="Give new work to the least loaded present member."
-    )
+    auto_assign: bool = Field(default=True, description="Give new work to the least loaded present member.")
     min_confidence: float = Field(
         default=0.5,
         ge=0,
         le=1,
         description="Below this classification confidence a person triages.",
     )
-    triage_flags: tuple[Flag, ...] = Field(
-        description="Flags for which a person always triages."
-    )
+    triage_flags: tuple[Flag, ...] = Field(description="Flags for which a person always triages.")
 
     def team(self, key: str) -> Team | None:
         """The team with `key`."""
@@ -103,12 +97,8 @@ class Authority(Section):
     """Who may promise what without a second pair of eyes."""
 
     currency: Currency
-    limits: dict[Role, Decimal] = Field(
-        description="Most that a role may grant per case, in `currency`."
-    )
-    approve_severities: tuple[Severity, ...] = Field(
-        description="Severities that always need approval."
-    )
+    limits: dict[Role, Decimal] = Field(description="Most that a role may grant per case, in `currency`.")
+    approve_severities: tuple[Severity, ...] = Field(description="Severities that always need approval.")
     approve_categories: tuple[Code, ...] = ()
     approve_findings: tuple[Finding, ...] = ()
 
@@ -116,15 +106,9 @@ class Authority(Section):
 class Timings(Section):
     """How long the case waits for people outside, and how it ends."""
 
-    customer_reply_within: timedelta = Field(
-        description="Silence of the complainant after which work goes on."
-    )
-    confirm_within: timedelta = Field(
-        description="Silence after the response that closes the case."
-    )
-    appeal_window: timedelta = Field(
-        description="After closing, an appeal or reopening is possible this long."
-    )
+    customer_reply_within: timedelta = Field(description="Silence of the complainant after which work goes on.")
+    confirm_within: timedelta = Field(description="Silence after the response that closes the case.")
+    appeal_window: timedelta = Field(description="After closing, an appeal or reopening is possible this long.")
     task_attempts: int = Field(default=3, ge=1, le=10)
 
 
@@ -158,9 +142,7 @@ class ResponsePolicy(Section):
         default=(),
         description="Severities for which a person reads the letter before it goes out.",
     )
-    external_body: Label | None = Field(
-        default=None, description="Where the complainant may turn if unsatisfied."
-    )
+    external_body: Label | None = Field(default=None, description="Where the complainant may turn if unsatisfied.")
     signatory: Label
 
 
@@ -184,15 +166,9 @@ class Notifications(Section):
     first_retry: timedelta = timedelta(seconds=5)
     longest_retry: timedelta = timedelta(hours=1)
     timeout: timedelta = timedelta(seconds=10)
-    per_minute: int = Field(
-        default=600, ge=1, description="Most messages handed over per minute."
-    )
-    per_recipient_per_hour: int = Field(
-        default=20, ge=1, description="Loop brake: most messages to one address."
-    )
-    silent_kinds: tuple[str, ...] = Field(
-        default=(), description="Message kinds this company does not send."
-    )
+    per_minute: int = Field(default=600, ge=1, description="Most messages handed over per minute.")
+    per_recipient_per_hour: int = Field(default=20, ge=1, description="Loop brake: most messages to one address.")
+    silent_kinds: tuple[str, ...] = Field(default=(), description="Message kinds this company does not send.")
 
 
 class Retention(Section):

@@ -59,9 +59,7 @@ class Classification:
 class Classifier(Protocol):
     """Reads a complaint's words. Pure: the same words give the same answer."""
 
-    def classify(
-        self, subject: str, narrative: str, product: str = ""
-    ) -> Classification:
+    def classify(self, subject: str, narrative: str, product: str = "") -> Classification:
         """Category, severity, flags and the words that decided."""
         ...
 
@@ -88,9 +86,7 @@ class Letter:
 class Renderer(Protocol):
     """Fills the template of `kind` in `language` (falling back to the other language, never failing for it)."""
 
-    def render(
-        self, kind: str, language: Language, context: Mapping[str, object]
-    ) -> Letter:
+    def render(self, kind: str, language: Language, context: Mapping[str, object]) -> Letter:
         """The letter; `Permanent` when the template itself is broken."""
         ...
 
@@ -130,15 +126,11 @@ class Sender(Protocol):
 class Runs(Protocol):
     """The flow runs that move complaints. All calls may be repeated safely; `Retryable` when the server is away."""
 
-    def ensure(
-        self, complaint_id: UUID, name: str, tags: Sequence[str], queue: str
-    ) -> UUID:
+    def ensure(self, complaint_id: UUID, name: str, tags: Sequence[str], queue: str) -> UUID:
         """The id of the one live run of this complaint, created if there is none."""
         ...
 
-    def wake(
-        self, run_id: UUID, gate: str
-    ) -> Literal["woken", "not_waiting", "running", "gone"]:
+    def wake(self, run_id: UUID, gate: str) -> Literal["woken", "not_waiting", "running", "gone"]:
         """Make a run that waits at a gate look at its row again."""
         ...
 

@@ -97,9 +97,7 @@ class RemedyKind(StrEnum):
     OTHER = "other"
 
 
-MONETARY_REMEDIES = frozenset(
-    {RemedyKind.REFUND, RemedyKind.COMPENSATION, RemedyKind.COUPON, RemedyKind.POINTS}
-)
+MONETARY_REMEDIES = frozenset({RemedyKind.REFUND, RemedyKind.COMPENSATION, RemedyKind.COUPON, RemedyKind.POINTS})
 
 
 class RemedyState(StrEnum):
@@ -214,6 +212,4 @@ class Flag(StrEnum):
 
 
 #: Flags for which a person must look before the machine routes.
-TRIAGE_FLAGS = frozenset(
-    {Flag.SAFETY, Flag.LEGAL_THREAT, Flag.SPAM, Flag.NOT_A_COMPLAINT, Flag.DUPLICATE}
-)
+TRIAGE_FLAGS = frozenset({Flag.SAFETY, Flag.LEGAL_THREAT, Flag.SPAM, Flag.NOT_A_COMPLAINT, Flag.DUPLICATE})

@@ -35,11 +35,7 @@ def visible(work: Work, actor: Actor | None = None) -> ColumnElement[bool]:
     teams = list(who.teams)
     mine = or_(
         col(Complaint.assignee_id) == me,
-        exists(
-            select(Step.id)
-            .where(Step.complaint_id == Complaint.id, Step.assignee_id == me)
-            .correlate(Complaint)
-        ),
+        exists(select(Step.id).where(Step.complaint_id == Complaint.id, Step.assignee_id == me).correlate(Complaint)),
     )
     if who.roles & SEES_ALL:
         base: ColumnElement[bool] = true()
@@ -48,9 +44,7 @@ def visible(work: Work, actor: Actor | None = None) -> ColumnElement[bool]:
     else:
         base = or_(
             mine,
-            and_(
-                col(Complaint.team).in_([*teams, ""]), not_(col(Complaint.confidential))
-            ),
+            and_(col(Complaint.team).in_([*teams, ""]), not_(col(Complaint.confidential))),
         )
     return and_(base, not_(_interested(work, me)))
 
@@ -92,9 +86,7 @@ def _interested(work: Work, me: UUID) -> ColumnElement[bool]:
 def see(work: Work, reference: str) -> Complaint:
     """The complaint with `reference`, if the actor may see it; else `NotFound`, as if it did not exist."""
     key = parse(reference)
-    found = work.session.exec(
-        select(Complaint).where(Complaint.reference == key, visible(work))
-    ).first()
+    found = work.session.exec(select(Complaint).where(Complaint.reference == key, visible(work))).first()
     if found is None:
         raise NotFound("complaint", key)
     return found

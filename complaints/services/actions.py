@@ -80,9 +80,7 @@ def _not_conflicted(work: Work, complaint: Complaint) -> None:
             work.session.get_one(Complainant, complaint.complainant_id),
             person,
         ):
-            raise Forbidden(
-                "You are named in or related to this complaint (conflict of interest)."
-            )
+            raise Forbidden("You are named in or related to this complaint (conflict of interest).")
 
 
 def post(
@@ -123,20 +121,14 @@ def withdraw(work: Work, complaint: Complaint, command: commands.Withdraw) -> No
         reason=command.reason,
         audience=Audience.COMPLAINANT,
     )
-    notices.tell_complainants(
-        work, complaint, "withdrawal_confirmation", str(event.seq)
-    )
+    notices.tell_complainants(work, complaint, "withdrawal_confirmation", str(event.seq))
 
 
 def reject(work: Work, complaint: Complaint, reason: str) -> None:
     """Close as not admissible and say why."""
     complaint.closing_category = ClosingCategory.REJECTED
-    event = perform(
-        work, complaint, "reject", reason=reason, audience=Audience.COMPLAINANT
-    )
-    notices.tell_complainants(
-        work, complaint, "rejection", str(event.seq), {"reason": reason}
-    )
+    event = perform(work, complaint, "reject", reason=reason, audience=Audience.COMPLAINANT)
+    notices.tell_complainants(work, complaint, "rejection", str(event.seq), {"reason": reason})
 
 
 def merge(work: Work, complaint: Complaint, into: Complaint, reason: str) -> None:
@@ -144,9 +136,7 @@ def merge(work: Work, complaint: Complaint, into: Complaint, reason: str) -> Non
     if into.id == complaint.id:
         raise InvalidInput("a complaint cannot be merged into itself", "into")
     if Status(into.status) in (Status.CLOSED, Status.ARCHIVED, Status.ERASED):
-        raise Conflict(
-            f"{into.reference} is {into.status}. Merge into an open complaint, or reopen that one first."
-        )
+        raise Conflict(f"{into.reference} is {into.status}. Merge into an open complaint, or reopen that one first.")
     known = {p.id for p in notices.parties(work, into)}
     for party in notices.parties(work, complaint):
         if party.id not in known:
@@ -167,18 +157,15 @@ def merge(work: Work, complaint: Complaint, into: Complaint, reason: str) -> Non
     }
     if complaint.received_at < into.received_at:
         data["earlier_receipt"] = complaint.received_at.isoformat()
+        clocks.earlier_receipt(work, into, complaint.received_at)
     event = record(work, into, "merged", reason=reason, data=data)
     work.session.flush()
     if into.acknowledgment_recorded_at is not None:
         notices.tell_complainants(work, into, "acknowledgment", "1")
-    notices.tell_complainants(
-        work, complaint, "merged_notice", str(event.seq), {"into": into.reference}
-    )
+    notices.tell_complainants(work, complaint, "merged_notice", str(event.seq), {"into": into.reference})
 
 
-def ask_customer(
-    work: Work, complaint: Complaint, command: commands.AskCustomer
-) -> None:
+def ask_customer(work: Work, complaint: Complaint, command: commands.AskCustomer) -> None:
     """Ask, and wait."""
     event = perform(work, complaint, "ask_customer", audience=Audience.COMPLAINANT)
     post(
@@ -199,9 +186,7 @@ def ask_customer(
     )
 
 
-def customer_replied(
-    work: Work, complaint: Complaint, command: commands.CustomerReplied
-) -> None:
+def customer_replied(work: Work, complaint: Complaint, command: commands.CustomerReplied) -> None:
     """The answer came; work goes on."""
     perform(work, complaint, "customer_replied", audience=Audience.COMPLAINANT)
     post(
@@ -215,9 +200,7 @@ def customer_replied(
     _tell_assignee(work, complaint, "reminder", "the complainant answered")
 
 
-def ask_third_party(
-    work: Work, complaint: Complaint, command: commands.AskThirdParty
-) -> None:
+def ask_third_party(work: Work, complaint: Complaint, command: commands.AskThirdParty) -> None:
     """Ask somebody outside, by mail where an address is given."""
     event = perform(work, complaint, "ask_third_party", data={"party": command.party})
     post(
@@ -239,9 +222,7 @@ def ask_third_party(
         )
 
 
-def third_party_replied(
-    work: Work, complaint: Complaint, command: commands.ThirdPartyReplied
-) -> None:
+def third_party_replied(work: Work, complaint: Complaint, command: commands.ThirdPartyReplied) -> None:
     """The third party answered; work goes on."""
     perform(work, complaint, "third_party_replied")
     post(
@@ -270,12 +251,8 @@ def assign(work: Work, complaint: Complaint, person_id: UUID, reason: str = "") 
     person = work.session.get(Person, person_id)
     if person is None or not person.active:
         raise InvalidInput("no such active person", "person")
-    if routing.conflicted(
-        complaint, work.session.get_one(Complainant, complaint.complainant_id), person
-    ):
-        raise Conflict(
-            f"{person.name} is named in or related to this complaint (conflict of interest)."
-        )
+    if routing.conflicted(complaint, work.session.get_one(Complainant, complaint.complainant_id), person):
+        raise Conflict(f"{person.name} is named in or related to this complaint (conflict of interest).")
     complaint.assignee_id = person.id
     for step in opening.open_steps(work, complaint):
         if step.role == Role.AGENT:
@@ -368,20 +345,12 @@ def add_note(work: Work, complaint: Complaint, command: commands.Note) -> None:
     )
 
 
-def add_message(
-    work: Work, complaint: Complaint, command: commands.SendMessage
-) -> None:
+def add_message(work: Work, complaint: Complaint, command: commands.SendMessage) -> None:
     """A message in the thread; ours to the complainant is sent as well."""
     from_complainant = work.actor.kind == "complainant"
     audience = Audience.COMPLAINANT if from_complainant else command.audience
     event = perform(work, complaint, "add_message", audience=audience)
-    direction = (
-        "in"
-        if from_complainant
-        else "out"
-        if audience is Audience.COMPLAINANT
-        else "internal"
-    )
+    direction = "in" if from_complainant else "out" if audience is Audience.COMPLAINANT else "internal"
     post(
         work,
         complaint,
@@ -391,16 +360,12 @@ def add_message(
         kind="message",
     )
     if direction == "out":
-        notices.tell_complainants(
-            work, complaint, "progress", str(event.seq), {"text": command.text}
-        )
+        notices.tell_complainants(work, complaint, "progress", str(event.seq), {"text": command.text})
     elif from_complainant:
         _tell_assignee(work, complaint, "reminder", "the complainant wrote")
 
 
-def confirm(
-    work: Work, complaint: Complaint, form: ConfirmationForm, *, via: str
-) -> None:
+def confirm(work: Work, complaint: Complaint, form: ConfirmationForm, *, via: str) -> None:
     """The complainant's verdict: accepted closes the case, otherwise it is an appeal. The survey is kept either way."""
     work.session.add(
         Survey(
@@ -443,9 +408,7 @@ def close_unconfirmed(work: Work, complaint: Complaint, reason: str) -> None:
 
 def appeal(work: Work, complaint: Complaint, reason: str) -> None:
     """Somebody independent looks at it again."""
-    event = perform(
-        work, complaint, "appeal", reason=reason, audience=Audience.COMPLAINANT
-    )
+    event = perform(work, complaint, "appeal", reason=reason, audience=Audience.COMPLAINANT)
     if reason:
         post(
             work,
@@ -523,13 +486,9 @@ def _merge(work: Work, complaint: Complaint, command: commands.Merge) -> None:
     merge(work, complaint, named(work, command.into, "into"), command.reason)
 
 
-def _add_link(
-    work: Work, complaint: Complaint, other: Complaint, kind: LinkKind, note: str
-) -> None:
+def _add_link(work: Work, complaint: Complaint, other: Complaint, kind: LinkKind, note: str) -> None:
     seen = work.session.exec(
-        select(Link).where(
-            Link.from_id == complaint.id, Link.to_id == other.id, Link.kind == kind
-        )
+        select(Link).where(Link.from_id == complaint.id, Link.to_id == other.id, Link.kind == kind)
     ).first()
     if seen is None:
         work.session.add(
@@ -544,14 +503,8 @@ def _add_link(
         )
 
 
-def _tell_assignee(
-    work: Work, complaint: Complaint, template: str, reason: str
-) -> None:
-    person = (
-        work.session.get(Person, complaint.assignee_id)
-        if complaint.assignee_id
-        else None
-    )
+def _tell_assignee(work: Work, complaint: Complaint, template: str, reason: str) -> None:
+    person = work.session.get(Person, complaint.assignee_id) if complaint.assignee_id else None
     notices.tell_staff(
         work,
         complaint,
@@ -565,21 +518,15 @@ def _tell_assignee(
 
 def allowed_for(work: Work, complaint: Complaint) -> list[str]:
     """Actions of `COMMANDS` that the table allows this actor on this complaint now."""
-    return [
-        a for a in allowed(Status(complaint.status), work.actor.roles) if a in COMMANDS
-    ]
+    return [a for a in allowed(Status(complaint.status), work.actor.roles) if a in COMMANDS]
 
 
-def timeline(
-    work: Work, complaint: Complaint, audiences: frozenset[Audience]
-) -> list[Event]:
+def timeline(work: Work, complaint: Complaint, audiences: frozenset[Audience]) -> list[Event]:
     """The events that these audiences may read, in order."""
     return list(
         work.session.exec(
             select(Event)
-            .where(
-                Event.complaint_id == complaint.id, col(Event.audience).in_(audiences)
-            )
+            .where(Event.complaint_id == complaint.id, col(Event.audience).in_(audiences))
             .order_by(col(Event.seq))
         ).all()
     )
@@ -587,9 +534,7 @@ def timeline(
 
 def open_step_of(work: Work, complaint: Complaint, kind: StepKind) -> Step | None:
     """The open step of a kind."""
-    return next(
-        (s for s in opening.open_steps(work, complaint) if s.kind == kind), None
-    )
+    return next((s for s in opening.open_steps(work, complaint) if s.kind == kind), None)
 
 
 _DO: dict[str, Callable[[Work, Complaint, Any], None]] = {
@@ -601,9 +546,7 @@ _DO: dict[str, Callable[[Work, Complaint, Any], None]] = {
     "ask_third_party": ask_third_party,
     "third_party_replied": third_party_replied,
     "assign": lambda w, c, m: assign(w, c, m.person, m.reason),
-    "reclassify": lambda w, c, m: reclassify(
-        w, c, m.category, m.severity, m.team, reason=m.reason
-    ),
+    "reclassify": lambda w, c, m: reclassify(w, c, m.category, m.severity, m.team, reason=m.reason),
     "escalate": escalate,
     "add_note": add_note,
     "add_message": add_message,

@@ -9,7 +9,7 @@ from sqlmodel import SQLModel, col, select
 
 from complaints.domain.vocabulary import Status
 from complaints.services.transition import lock, perform
-from complaints.store.chain import event_body
+from complaints.store.chain import entry
 from complaints.store.tables import (
     Attachment,
     Complainant,
@@ -42,9 +42,7 @@ def collect(work: Work, complaint_id: UUID) -> dict[str, Any]:
         .where(Party.complaint_id == complaint_id)
         .order_by(col(Complainant.id))
     ).all()
-    events = work.session.exec(
-        select(Event).where(Event.complaint_id == complaint_id).order_by(col(Event.seq))
-    ).all()
+    events = work.session.exec(select(Event).where(Event.complaint_id == complaint_id).order_by(col(Event.seq))).all()
     return {
         "complaint": complaint.model_dump(mode="json", exclude={"search"}),
         "complainants": [p.model_dump(mode="json") for p in people],
@@ -55,15 +53,11 @@ def collect(work: Work, complaint_id: UUID) -> dict[str, Any]:
         "survey": rows(Survey, col(Survey.at), col(Survey.id)),
         "steps": rows(Step, col(Step.opened_at), col(Step.id)),
         "attachments": rows(Attachment, col(Attachment.at), col(Attachment.id)),
-        "events": [
-            event_body(e) | {"previous": e.previous, "hash": e.hash} for e in events
-        ],
+        "events": [entry(e) for e in events],
     }
 
 
-def archived(
-    work: Work, complaint_id: UUID, url: str, bag_hash: str, head: str
-) -> bool:
+def archived(work: Work, complaint_id: UUID, url: str, bag_hash: str, head: str) -> bool:
     """Mark the complaint archived in the bag at `url`; False when its log has grown since the bag was written."""
     complaint = lock(work, complaint_id)
     if complaint.status != Status.CLOSED:
@@ -71,9 +65,7 @@ def archived(
     if complaint.chain_head != head:
         return False
     policy = work.policies.get(complaint.policy_hash)
-    keep = policy.retention.by_category.get(
-        complaint.category, policy.retention.default
-    )
+    keep = policy.retention.by_category.get(complaint.category, policy.retention.default)
     complaint.bag_url, complaint.bag_hash = url, bag_hash
     complaint.retention_until = work.now + keep
     perform(work, complaint, "archive", data={"bag": url, "sha256": bag_hash})

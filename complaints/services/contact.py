@@ -23,11 +23,7 @@ def way_to_reach(complainant: Complainant) -> Way:
     if Need.SAFE_CONTACT_ONLY in needs:
         if "@" in complainant.safe_contact:
             return Way("email", complainant.safe_contact)
-        return (
-            Way("phone", complainant.safe_contact)
-            if complainant.safe_contact
-            else Way("none")
-        )
+        return Way("phone", complainant.safe_contact) if complainant.safe_contact else Way("none")
     if complainant.email and Need.NO_EMAIL not in needs:
         return Way("email", complainant.email)
     if complainant.phone and Need.NO_PHONE not in needs:

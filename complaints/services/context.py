@@ -10,9 +10,7 @@ from complaints.store.tables import Complaint
 from complaints.store.unit import Work
 
 
-def letter_context(
-    work: Work, complaint: Complaint, language: Language
-) -> dict[str, Any]:
+def letter_context(work: Work, complaint: Complaint, language: Language) -> dict[str, Any]:
     """Values for every template. Instants are aware datetimes; the renderer formats them."""
     policy = work.policies.get(complaint.policy_hash)
     latest = decision.findings(work, complaint)

@@ -37,9 +37,7 @@ def remedies(work: Work, complaint: Complaint) -> list[Remedy]:
     """All remedies, oldest first."""
     return list(
         work.session.exec(
-            select(Remedy)
-            .where(Remedy.complaint_id == complaint.id)
-            .order_by(col(Remedy.proposed_at), col(Remedy.id))
+            select(Remedy).where(Remedy.complaint_id == complaint.id).order_by(col(Remedy.proposed_at), col(Remedy.id))
         ).all()
     )
 
@@ -94,9 +92,7 @@ def propose(work: Work, complaint: Complaint, proposal: RemedyProposal) -> Remed
         kind=proposal.kind,
         description=proposal.description,
         amount=proposal.amount,
-        currency=(proposal.currency or policy.authority.currency)
-        if proposal.amount is not None
-        else None,
+        currency=(proposal.currency or policy.authority.currency) if proposal.amount is not None else None,
         state=RemedyState.PROPOSED,
         due_at=work.now + timedelta(days=proposal.due_days),
         proposed_by=work.actor.name,
@@ -116,9 +112,7 @@ def approval_needed(work: Work, complaint: Complaint) -> str | None:
         return f"category is {complaint.category}"
     if latest is not None and Finding(latest.finding) in policy.approve_findings:
         return f"finding is {latest.finding}"
-    open_remedies = [
-        r for r in remedies(work, complaint) if r.state == RemedyState.PROPOSED
-    ]
+    open_remedies = [r for r in remedies(work, complaint) if r.state == RemedyState.PROPOSED]
     foreign = [r for r in open_remedies if r.currency not in (None, policy.currency)]
     if foreign:
         return f"a remedy is in {foreign[0].currency}, authority is given in {policy.currency}"
@@ -138,14 +132,10 @@ def _authority(work: Work, person_id: str, limits: dict[Role, Decimal]) -> Decim
         return limits.get(Role.AGENT, Decimal())
     if person.authority is not None:
         return person.authority
-    return max(
-        (limits.get(Role(r), Decimal()) for r in person.roles), default=Decimal()
-    )
+    return max((limits.get(Role(r), Decimal()) for r in person.roles), default=Decimal())
 
 
-def decide(
-    work: Work, complaint: Complaint, action: str, *, outcome: str, reason: str
-) -> None:
+def decide(work: Work, complaint: Complaint, action: str, *, outcome: str, reason: str) -> None:
     """Record the decision and go on: remedies are offered, or the response is due."""
     work.session.add(
         Decision(
@@ -169,11 +159,7 @@ def decide(
 
 def closing_category(work: Work, complaint: Complaint) -> ClosingCategory:
     """What kind of answer the complainant got (the CFPB's response categories)."""
-    given = [
-        r
-        for r in remedies(work, complaint)
-        if r.state in (RemedyState.DONE, RemedyState.VERIFIED)
-    ]
+    given = [r for r in remedies(work, complaint) if r.state in (RemedyState.DONE, RemedyState.VERIFIED)]
     if any(r.kind in MONETARY_REMEDIES for r in given):
         return ClosingCategory.MONETARY_RELIEF
     if given:

@@ -123,11 +123,7 @@ class Dispatcher:
             row = work.session.get_one(Outbox, intent.id, with_for_update=True)
             limits = work.policy.notifications
             row.last_error = str(error)[:2000]
-            if (
-                final
-                or row.attempts >= limits.attempts
-                and row.kind in (IntentKind.NOTIFY, IntentKind.WEBHOOK)
-            ):
+            if final or (row.attempts >= limits.attempts and row.kind in (IntentKind.NOTIFY, IntentKind.WEBHOOK)):
                 row.state = IntentState.DEAD
                 work.session.add(row)
                 return Result("dead")
@@ -162,9 +158,7 @@ class Dispatcher:
         with self.store.work(SYSTEM) as work:
             if intent.complaint_id is not None:
                 self._keep(work, intent, message, receipt)
-            return self._done(
-                work, intent, {"provider": receipt.provider, "detail": receipt.detail}
-            )
+            return self._done(work, intent, {"provider": receipt.provider, "detail": receipt.detail})
 
     def _brake(self, intent: Outbox) -> Result | None:
         """Loop brake: too many letters to one address within the hour are postponed, not lost."""
@@ -186,9 +180,7 @@ class Dispatcher:
                 work.now + timedelta(minutes=15),
                 row.attempts - 1,
             )
-            row.last_error = (
-                f"{sent} messages went to this address within an hour; waiting"
-            )
+            row.last_error = f"{sent} messages went to this address within an hour; waiting"
             work.session.add(row)
             return Result("retry", row.next_at)
 
@@ -206,9 +198,7 @@ class Dispatcher:
             with self.store.reading(SYSTEM) as work:
                 complaint = work.session.get_one(Complaint, intent.complaint_id)
                 reference = complaint.reference
-                context |= letter_context(work, complaint, language) | {
-                    "tracking_url": self._url(work, intent)
-                }
+                context |= letter_context(work, complaint, language) | {"tracking_url": self._url(work, intent)}
         if "letter" not in payload:
             context |= _revive(payload.get("context", {}))
             letter = self.renderer.render(payload["template"], language, context)
@@ -228,26 +218,16 @@ class Dispatcher:
         if complainant is None or intent.complaint_id is None:
             return ""
         party = work.session.get(Party, (intent.complaint_id, UUID(complainant)))
-        return (
-            self.tracking_url(
-                intent.complaint_id, UUID(complainant), party.link_version
-            )
-            if party
-            else ""
-        )
+        return self.tracking_url(intent.complaint_id, UUID(complainant), party.link_version) if party else ""
 
-    def _keep(
-        self, work: Work, intent: Outbox, message: Message, receipt: Receipt
-    ) -> None:
+    def _keep(self, work: Work, intent: Outbox, message: Message, receipt: Receipt) -> None:
         """Put what was sent into the thread, with the evidence; an acknowledgment stops its clock."""
         assert intent.complaint_id is not None
         evidence = {"provider": receipt.provider, "detail": receipt.detail}
         if message.audience is Audience.INTERNAL:
             return
         complaint = lock(work, intent.complaint_id)
-        row = work.session.exec(
-            select(tables.Message).where(tables.Message.outbox_key == intent.key)
-        ).first()
+        row = work.session.exec(select(tables.Message).where(tables.Message.outbox_key == intent.key)).first()
         if row is None:
             row = tables.Message(
                 id=new_id(work.now),
@@ -265,9 +245,7 @@ class Dispatcher:
         row.delivered_at, row.delivery = receipt.at, evidence
         work.session.add(row)
         if message.kind == "acknowledgment":
-            acknowledged(
-                work, complaint, UUID(intent.payload["complainant_id"]), evidence
-            )
+            acknowledged(work, complaint, UUID(intent.payload["complainant_id"]), evidence)
 
     # -- flow runs
 
@@ -276,14 +254,9 @@ class Dispatcher:
         with self.store.reading(SYSTEM) as work:
             complaint = work.session.get_one(Complaint, intent.complaint_id)
         number = int(intent.key.rsplit(":", 1)[1])
-        if (
-            complaint.status in (Status.ARCHIVED, Status.ERASED)
-            or number <= complaint.run_round
-        ):
+        if complaint.status in (Status.ARCHIVED, Status.ERASED) or number <= complaint.run_round:
             with self.store.work(SYSTEM) as work:
-                return self._done(
-                    work, intent, {"skipped": "the complaint needs no run"}
-                )
+                return self._done(work, intent, {"skipped": "the complaint needs no run"})
         tags = [
             t
             for t in (
@@ -295,9 +268,7 @@ class Dispatcher:
         ]
         run_id = self.runs.ensure(
             complaint.id,
-            f"{complaint.reference}"
-            if number == 1
-            else f"{complaint.reference} ({number})",
+            f"{complaint.reference}" if number == 1 else f"{complaint.reference} ({number})",
             tags,
             complaint.queue,
         )
@@ -341,9 +312,7 @@ class Dispatcher:
     }
 
 
-def acknowledged(
-    work: Work, complaint: Complaint, complainant_id: UUID, evidence: Mapping[str, Any]
-) -> None:
+def acknowledged(work: Work, complaint: Complaint, complainant_id: UUID, evidence: Mapping[str, Any]) -> None:
     """The acknowledgment was handed over for delivery; the first one stops the acknowledgment clock."""
     party = work.session.get(Party, (complaint.id, complainant_id))
     if party is not None and party.acknowledged_at is None:
@@ -389,8 +358,6 @@ def replay(work: Work, intent_id: UUID) -> Outbox:
 def _revive(context: Mapping[str, Any]) -> dict[str, Any]:
     """Instants travel through JSON as text; templates get them back as instants."""
     return {
-        key: datetime.fromisoformat(value)
-        if isinstance(value, str) and key.endswith(("_at", "_until"))
-        else value
+        key: datetime.fromisoformat(value) if isinstance(value, str) and key.endswith(("_at", "_until")) else value
         for key, value in context.items()
     }

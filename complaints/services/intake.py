@@ -40,9 +40,7 @@ class Taken:
     new: bool
 
 
-def submit(
-    work: Work, new: NewComplaint, *, owner: str = "", key: str | None = None
-) -> Taken:
+def submit(work: Work, new: NewComplaint, *, owner: str = "", key: str | None = None) -> Taken:
     """Take one complaint. With `key` the same request, sent again by the same `owner`, gets the same answer.
 
     Raises `Conflict` when the key was used for a different request.
@@ -57,17 +55,11 @@ def submit(
     seen = work.session.get(IdempotencyKey, (owner, key))
     if seen is not None:
         if seen.request_hash != body:
-            raise Conflict(
-                "This Idempotency-Key was used for a different request. Use a new key for a new complaint."
-            )
+            raise Conflict("This Idempotency-Key was used for a different request. Use a new key for a new complaint.")
         old = work.session.get_one(Complaint, seen.complaint_id)
         return Taken(old.id, old.reference, new=False)
     taken = submit_many(work, [new])[0]
-    work.session.add(
-        IdempotencyKey(
-            owner=owner, key=key, request_hash=body, complaint_id=taken.id, at=work.now
-        )
-    )
+    work.session.add(IdempotencyKey(owner=owner, key=key, request_hash=body, complaint_id=taken.id, at=work.now))
     return taken
 
 
@@ -75,13 +67,7 @@ def submit_many(work: Work, news: Sequence[NewComplaint]) -> list[Taken]:
     """Take several in one transaction; those with an external id taken before are left as they are."""
     for new in news:
         if new.received_at is not None and new.received_at > work.now:
-            raise InvalidInput(
-                [
-                    FieldProblem(
-                        "received_at", "lies in the future; give when it reached you"
-                    )
-                ]
-            )
+            raise InvalidInput([FieldProblem("received_at", "lies in the future; give when it reached you")])
     known = _known(work, news)
     fresh: list[NewComplaint] = []
     seen: set[tuple[str, str]] = set(known)
@@ -111,11 +97,7 @@ def submit_many(work: Work, news: Sequence[NewComplaint]) -> list[Taken]:
 
 
 def _identity(new: NewComplaint) -> tuple[str, str] | None:
-    return (
-        (new.external_source, new.external_id)
-        if new.external_source and new.external_id
-        else None
-    )
+    return (new.external_source, new.external_id) if new.external_source and new.external_id else None
 
 
 def _known(work: Work, news: Sequence[NewComplaint]) -> dict[tuple[str, str], Taken]:
@@ -133,10 +115,7 @@ def _known(work: Work, news: Sequence[NewComplaint]) -> dict[tuple[str, str], Ta
                 Complaint.external_source == source, col(Complaint.external_id).in_(ids)
             )
         ).all()
-        found |= {
-            (source, str(key)): Taken(found_id, ref, new=False)
-            for key, found_id, ref in rows
-        }
+        found |= {(source, str(key)): Taken(found_id, ref, new=False) for key, found_id, ref in rows}
     return found
 
 
@@ -158,9 +137,7 @@ def _insert(work: Work, news: Sequence[NewComplaint]) -> list[Complaint]:
     work.session.add_all(complaints)
     work.session.flush()
     for new, complaint, complainant in zip(news, complaints, people, strict=True):
-        work.session.add(
-            Party(complaint_id=complaint.id, complainant_id=complainant.id)
-        )
+        work.session.add(Party(complaint_id=complaint.id, complainant_id=complainant.id))
         record(
             work,
             complaint,
@@ -201,9 +178,7 @@ def _complainant(work: Work, new: NewComplaint) -> Complainant:
     )
 
 
-def _complaint(
-    work: Work, new: NewComplaint, who: Complainant, number: int, policy_hash: str
-) -> Complaint:
+def _complaint(work: Work, new: NewComplaint, who: Complainant, number: int, policy_hash: str) -> Complaint:
     subject = new.subject or " ".join(new.narrative.split())[:80]
     return Complaint(
         id=new_id(work.now),

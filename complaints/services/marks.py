@@ -16,7 +16,9 @@ def set_mark(work: Work, name: str, detail: Mapping[str, Any]) -> None:
     """It happened now."""
     row = {"name": name, "at": work.now, "detail": dict(detail)}
     statement = insert(SystemMark).values(row)
-    work.session.execute(statement.on_conflict_do_update(index_elements=["name"], set_={"at": work.now, "detail": row["detail"]}))
+    work.session.execute(
+        statement.on_conflict_do_update(index_elements=["name"], set_={"at": work.now, "detail": row["detail"]})
+    )
 
 
 def marks(work: Work) -> dict[str, SystemMark]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from datetime import datetime
 from typing import Any
 
 from sqlmodel import col, select
@@ -71,11 +72,10 @@ def tell_staff(
     people: Iterable[Person] = (),
     tags: Iterable[str] = (),
     context: Mapping[str, Any] | None = None,
+    not_before: datetime | None = None,
 ) -> int:
     """Write to people by their address, or, where there is none, to whoever listens to the tags (team, lead…)."""
-    where = [(p.email or "", p.language, p.name, str(p.id)) for p in people] or [
-        ("", Language.ZH.value, "", "tags")
-    ]
+    where = [(p.email or "", p.language, p.name, str(p.id)) for p in people] or [("", Language.ZH.value, "", "tags")]
     count = 0
     subject = complaint.id if complaint else "all"
     for address, language, name, who in where:
@@ -93,13 +93,12 @@ def tell_staff(
                 "tags": [*tags],
                 "context": dict(context or {}),
             },
+            not_before=not_before,
         )
     return count
 
 
-def tell_third_party(
-    work: Work, complaint: Complaint, to: str, party: str, once: str, question: str
-) -> bool:
+def tell_third_party(work: Work, complaint: Complaint, to: str, party: str, once: str, question: str) -> bool:
     """Write to somebody outside; the letter carries the question and the reference, nothing about the complainant."""
     return outbox.add(
         work,

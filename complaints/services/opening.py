@@ -26,9 +26,7 @@ S = Status
 #: In which statuses an open step of a kind still makes sense.
 ALIVE: Mapping[StepKind, frozenset[Status]] = {
     StepKind.TRIAGE: frozenset({S.TRIAGE}),
-    StepKind.INVESTIGATION: frozenset(
-        {S.INVESTIGATING, S.AWAITING_CUSTOMER, S.AWAITING_THIRD_PARTY}
-    ),
+    StepKind.INVESTIGATION: frozenset({S.INVESTIGATING, S.AWAITING_CUSTOMER, S.AWAITING_THIRD_PARTY}),
     StepKind.APPROVAL: frozenset({S.DECIDING}),
     StepKind.REMEDY: frozenset({S.REMEDYING}),
     StepKind.RESPONSE: frozenset({S.RESPONDING}),
@@ -79,9 +77,7 @@ def open_step(
 ) -> Step:
     """Open the next step of `kind`; its gate is `kind-number`, unique within the complaint."""
     last = work.session.exec(
-        select(func.max(Step.number)).where(
-            Step.complaint_id == complaint.id, Step.kind == kind
-        )
+        select(func.max(Step.number)).where(Step.complaint_id == complaint.id, Step.kind == kind)
     ).one()
     number = (last or 0) + 1
     step = Step(
@@ -124,9 +120,7 @@ def entered(work: Work, complaint: Complaint, status: Status) -> None:
     if status is Status.TRIAGE:
         open_step(work, complaint, StepKind.TRIAGE)
     elif status is Status.INVESTIGATING:
-        if not any(
-            s.kind == StepKind.INVESTIGATION for s in open_steps(work, complaint)
-        ):
+        if not any(s.kind == StepKind.INVESTIGATION for s in open_steps(work, complaint)):
             open_step(work, complaint, StepKind.INVESTIGATION)
     elif status is Status.AWAITING_CUSTOMER:
         complaint.waiting_until = work.now + timings.customer_reply_within

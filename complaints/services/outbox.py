@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
@@ -22,6 +23,7 @@ def add(
     *,
     complaint_id: UUID | None = None,
     payload: Mapping[str, Any] | None = None,
+    not_before: datetime | None = None,
 ) -> bool:
     """Record the intent; False when `key` was recorded before (then nothing happens: an intent exists once)."""
     row = {
@@ -33,16 +35,11 @@ def add(
         "state": "pending",
         "attempts": 0,
         "created_at": work.now,
-        "next_at": work.now,
+        "next_at": max(not_before or work.now, work.now),
         "last_error": "",
         "receipt": {},
     }
-    statement = (
-        insert(Outbox)
-        .values(row)
-        .on_conflict_do_nothing(index_elements=["key"])
-        .returning(col(Outbox.id))
-    )
+    statement = insert(Outbox).values(row).on_conflict_do_nothing(index_elements=["key"]).returning(col(Outbox.id))
     recorded = work.session.execute(statement).scalar_one_or_none()
     if recorded is not None:
         work.intents.append(recorded)

@@ -44,10 +44,7 @@ def add_person(
     language: Language = Language.ZH,
 ) -> Person:
     """A new colleague; `Conflict` when the login is taken."""
-    if (
-        work.session.exec(select(Person).where(Person.login == login)).first()
-        is not None
-    ):
+    if work.session.exec(select(Person).where(Person.login == login)).first() is not None:
         raise Conflict(f"There is already somebody with the login {login!r}.")
     unknown = [t for t in teams if work.policy.routing.team(t) is None]
     if unknown:
@@ -79,9 +76,7 @@ def create_key(
     """A new key and its secret, which is shown once and stored only as SHA-256 (it has 256 bits of its own)."""
     unknown = [s for s in scopes if s not in SCOPES]
     if unknown:
-        raise InvalidInput(
-            f"unknown scope {unknown[0]!r}; known are: {', '.join(SCOPES)}", "scopes"
-        )
+        raise InvalidInput(f"unknown scope {unknown[0]!r}; known are: {', '.join(SCOPES)}", "scopes")
     secret = f"ck_{secrets.token_urlsafe(32)}"
     row = ApiKey(
         id=new_id(work.now),
@@ -112,15 +107,11 @@ def bearer(work: Work, secret: str) -> Bearer:
     """Who presents this key; `Forbidden` when it is unknown, expired, revoked, or its person left."""
     row = work.session.exec(select(ApiKey).where(ApiKey.hash == _hash(secret))).first()
     if row is None or row.revoked_at or (row.expires_at and row.expires_at <= work.now):
-        raise Forbidden(
-            "This API key is unknown, expired or revoked. Ask an administrator for a new one."
-        )
+        raise Forbidden("This API key is unknown, expired or revoked. Ask an administrator for a new one.")
     scopes = frozenset(row.scopes)
     if row.person_id is None:
         roles = {Role.INTEGRATOR} | ({Role.ADMIN} if "admin" in scopes else set())
-        return Bearer(
-            Actor("key", str(row.id), row.name, frozenset(roles)), scopes, str(row.id)
-        )
+        return Bearer(Actor("key", str(row.id), row.name, frozenset(roles)), scopes, str(row.id))
     person = work.session.get_one(Person, row.person_id)
     if not person.active:
         raise Forbidden("The person this key belongs to is no longer active.")

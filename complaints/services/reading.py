@@ -56,17 +56,13 @@ def _decode(cursor: str) -> tuple[datetime, UUID]:
     try:
         if len(cursor) > 200:
             raise ValueError
-        at, row = json.loads(
-            base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4))
-        )
+        at, row = json.loads(base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)))
         moment = datetime.fromisoformat(at)
         if moment.tzinfo is None:
             raise ValueError
         return moment, UUID(row)
     except (ValueError, TypeError, binascii.Error, UnicodeDecodeError, AttributeError):
-        raise InvalidInput(
-            "not a cursor; use `next` of the page before, unchanged", "cursor"
-        ) from None
+        raise InvalidInput("not a cursor; use `next` of the page before, unchanged", "cursor") from None
 
 
 def conditions(work: Work, wanted: Filter) -> list[ColumnElement[bool]]:
@@ -101,34 +97,24 @@ def conditions(work: Work, wanted: Filter) -> list[ColumnElement[bool]]:
     return where
 
 
-def complaints(
-    work: Work, wanted: Filter, *, limit: int = 50, cursor: str | None = None
-) -> Page[Complaint]:
+def complaints(work: Work, wanted: Filter, *, limit: int = 50, cursor: str | None = None) -> Page[Complaint]:
     """Newest receipt first."""
     size = max(1, min(limit, PAGE_LIMIT))
     query = select(Complaint).where(*conditions(work, wanted))
     if cursor:
         at, row = _decode(cursor)
-        query = query.where(
-            tuple_(col(Complaint.received_at), col(Complaint.id)) < (at, row)
-        )
-    query = query.order_by(
-        col(Complaint.received_at).desc(), col(Complaint.id).desc()
-    ).limit(size + 1)
+        query = query.where(tuple_(col(Complaint.received_at), col(Complaint.id)) < (at, row))
+    query = query.order_by(col(Complaint.received_at).desc(), col(Complaint.id).desc()).limit(size + 1)
     rows = list(work.session.exec(query).all())
     more = len(rows) > size
     rows = rows[:size]
-    after = (
-        _encode([rows[-1].received_at.isoformat(), str(rows[-1].id)]) if more else None
-    )
+    after = _encode([rows[-1].received_at.isoformat(), str(rows[-1].id)]) if more else None
     return Page(rows, after)
 
 
 def count(work: Work, wanted: Filter) -> int:
     """How many there are."""
-    return work.session.exec(
-        select(func.count()).select_from(Complaint).where(*conditions(work, wanted))
-    ).one()
+    return work.session.exec(select(func.count()).select_from(Complaint).where(*conditions(work, wanted))).one()
 
 
 def tasks(
@@ -150,14 +136,10 @@ def tasks(
         .where(visible(work), col(Step.state).in_(list(state)))
     )
     if not work.actor.has(Role.SYSTEM, Role.ADMIN, Role.AUDITOR, Role.INTEGRATOR):
-        query = query.where(
-            or_(Step.role != Role.COMPLAINANT, work.actor.kind == "person")
-        )
+        query = query.where(or_(Step.role != Role.COMPLAINANT, work.actor.kind == "person"))
     if mine:
         me: Any = UUID(work.actor.id) if work.actor.kind == "person" else None
-        query = query.where(
-            and_(col(Step.assignee_id) == me, col(Step.assignee_id).is_not(None))
-        )
+        query = query.where(and_(col(Step.assignee_id) == me, col(Step.assignee_id).is_not(None)))
     if kind:
         query = query.where(Step.kind == kind)
     if team:
@@ -167,18 +149,10 @@ def tasks(
     if cursor:
         at, row = _decode(cursor)
         query = query.where(tuple_(col(Step.opened_at), col(Step.id)) > (at, row))
-    rows = list(
-        work.session.exec(
-            query.order_by(col(Step.opened_at), col(Step.id)).limit(size + 1)
-        ).all()
-    )
+    rows = list(work.session.exec(query.order_by(col(Step.opened_at), col(Step.id)).limit(size + 1)).all())
     more = len(rows) > size
     rows = rows[:size]
-    after = (
-        _encode([rows[-1][0].opened_at.isoformat(), str(rows[-1][0].id)])
-        if more
-        else None
-    )
+    after = _encode([rows[-1][0].opened_at.isoformat(), str(rows[-1][0].id)]) if more else None
     return Page(rows, after)
 
 

@@ -46,9 +46,7 @@ class Report:
     @property
     def clean(self) -> bool:
         """Nothing was wrong."""
-        return not (
-            self.unlaunched or self.lost or self.failed or self.asleep or self.stuck
-        )
+        return not (self.unlaunched or self.lost or self.failed or self.asleep or self.stuck)
 
 
 def reconcile(
@@ -69,11 +67,7 @@ def reconcile(
         with store.reading(SYSTEM) as work:
             rows = _page(work, last, batch)
             known = states([r.run_id for r in rows if r.run_id is not None])
-            wrong = [
-                (r.id, kind)
-                for r in rows
-                if (kind := _wrong(work, r, known, restart_failed))
-            ]
+            wrong = [(r.id, kind) for r in rows if (kind := _wrong(work, r, known, restart_failed))]
         if not rows:
             return report
         last = rows[-1].id
@@ -87,17 +81,13 @@ def reconcile(
 
 
 def _page(work: Work, last: UUID | None, batch: int) -> list[Complaint]:
-    query = select(Complaint).where(
-        col(Complaint.status).not_in([Status.ARCHIVED, Status.ERASED])
-    )
+    query = select(Complaint).where(col(Complaint.status).not_in([Status.ARCHIVED, Status.ERASED]))
     if last is not None:
         query = query.where(col(Complaint.id) > last)
     return list(work.session.exec(query.order_by(col(Complaint.id)).limit(batch)).all())
 
 
-def _wrong(
-    work: Work, complaint: Complaint, states: dict[UUID, str], restart_failed: bool
-) -> str | None:
+def _wrong(work: Work, complaint: Complaint, states: dict[UUID, str], restart_failed: bool) -> str | None:
     young = complaint.created_at > work.now - _GRACE
     if complaint.run_id is None:
         return None if young else "unlaunched"
@@ -133,9 +123,7 @@ def _mend(work: Work, complaint_id: UUID, kind: str) -> None:
 def _revive_intent(work: Work, complaint: Complaint) -> None:
     """The start intent exists; make it due now (it may be dead or leased by a dead process)."""
     row = work.session.exec(
-        select(Outbox).where(
-            Outbox.complaint_id == complaint.id, Outbox.kind == IntentKind.START_RUN
-        )
+        select(Outbox).where(Outbox.complaint_id == complaint.id, Outbox.kind == IntentKind.START_RUN)
     ).first()
     if row is None or row.state == IntentState.DONE:
         restart(work, complaint)

@@ -34,10 +34,7 @@ def respond(work: Work, complaint_id: UUID, renderer: Renderer) -> Next:
     ):
         policy = work.policies.get(complaint.policy_hash)
         why = ""
-        if (
-            Severity(complaint.severity)
-            in policy.lifecycle.response.human_review_severities
-        ):
+        if Severity(complaint.severity) in policy.lifecycle.response.human_review_severities:
             why = f"severity is {complaint.severity}"
         try:
             if not why:
@@ -46,18 +43,14 @@ def respond(work: Work, complaint_id: UUID, renderer: Renderer) -> Next:
             why = str(gate)
         if why:
             draft = compose(work, complaint, renderer, complaint.language)
-            step = opening.open_step(
-                work, complaint, StepKind.RESPONSE, context={"why": why}
-            )
+            step = opening.open_step(work, complaint, StepKind.RESPONSE, context={"why": why})
             step.draft = {"body": draft.text}
             work.session.add(step)
             return brief(work, complaint_id)
     return next_move(position(work, complaint))
 
 
-def compose(
-    work: Work, complaint: Complaint, renderer: Renderer, language: str
-) -> Letter:
+def compose(work: Work, complaint: Complaint, renderer: Renderer, language: str) -> Letter:
     """The letter as the machine would write it."""
     return renderer.render(
         "response",
@@ -72,9 +65,7 @@ def missing_elements(work: Work, complaint: Complaint, text: str) -> list[str]:
     latest = decision.findings(work, complaint)
     body = policy.lifecycle.response.external_body
     offered = [
-        r
-        for r in decision.remedies(work, complaint)
-        if r.state not in (RemedyState.DECLINED, RemedyState.FAILED)
+        r for r in decision.remedies(work, complaint) if r.state not in (RemedyState.DECLINED, RemedyState.FAILED)
     ]
     flat = "".join(text.split()).casefold()
 
@@ -83,22 +74,14 @@ def missing_elements(work: Work, complaint: Complaint, text: str) -> list[str]:
 
     present = {
         "reference": has(complaint.reference),
-        "reasons": latest is not None
-        and bool(latest.summary.strip())
-        and has(latest.summary),
+        "reasons": latest is not None and bool(latest.summary.strip()) and has(latest.summary),
         "outcome": latest is not None,
         "remedy": all(has(r.description) for r in offered),
-        "appeal_right": any(
-            has(w) for w in ("appeal", "review", "复核", "申诉", "复查")
-        ),
+        "appeal_right": any(has(w) for w in ("appeal", "review", "复核", "申诉", "复查")),
         "external_body": body is None or has(body.en) or has(body.zh),
-        "time_limit": any(
-            has(w) for w in ("within", "days", "month", "日内", "天内", "个月", "之前")
-        ),
+        "time_limit": any(has(w) for w in ("within", "days", "month", "日内", "天内", "个月", "之前")),
     }
-    required = work.policies.get(complaint.policy_hash).sla.letter_elements(
-        tuple(complaint.profiles)
-    )
+    required = work.policies.get(complaint.policy_hash).sla.letter_elements(tuple(complaint.profiles))
     return [name for name in required if not present.get(name, False)]
 
 
@@ -118,15 +101,8 @@ def send(
             assert renderer is not None
             letter = compose(work, complaint, renderer, person.language)
         missing = missing_elements(work, complaint, letter.text)
-        if (
-            body is not None
-            and latest is not None
-            and "reasons" in missing
-            and len(body.strip()) >= 40
-        ):
-            missing.remove(
-                "reasons"
-            )  # a person may give the reasons in their own words
+        if body is not None and latest is not None and "reasons" in missing and len(body.strip()) >= 40:
+            missing.remove("reasons")  # a person may give the reasons in their own words
         if missing:
             raise ContentGateFailed(missing)
         _dispatch(work, complaint, person, letter)
@@ -141,17 +117,11 @@ def send(
 
 
 def _subject(complaint: Complaint, person: Complainant) -> str:
-    word = (
-        "投诉处理结果"
-        if person.language == Language.ZH
-        else "Our response to your complaint"
-    )
+    word = "投诉处理结果" if person.language == Language.ZH else "Our response to your complaint"
     return f"[{complaint.reference}] {word}"
 
 
-def _dispatch(
-    work: Work, complaint: Complaint, person: Complainant, letter: Letter
-) -> None:
+def _dispatch(work: Work, complaint: Complaint, person: Complainant, letter: Letter) -> None:
     key = f"response:{complaint.id}:{person.id}:{complaint.event_count}"
     work.session.add(
         Message(

@@ -25,9 +25,7 @@ STANDS_IN: dict[str, frozenset[Role]] = {
     Role.LEAD: frozenset({Role.LEAD, Role.MANAGER}),
     Role.APPROVER: frozenset({Role.APPROVER, Role.LEAD, Role.MANAGER}),
     Role.MANAGER: frozenset({Role.MANAGER}),
-    Role.COMPLAINANT: frozenset(
-        {Role.COMPLAINANT, Role.AGENT, Role.LEAD, Role.MANAGER}
-    ),
+    Role.COMPLAINANT: frozenset({Role.COMPLAINANT, Role.AGENT, Role.LEAD, Role.MANAGER}),
 }
 
 #: Steps whose doer must not have investigated; the second must not have touched the case at all.
@@ -40,9 +38,7 @@ def present(person: Person, now: datetime) -> bool:
     if not person.active:
         return False
     away_from, away_until = person.absent_from, person.absent_until
-    return not (
-        away_from and away_from <= now and (away_until is None or now < away_until)
-    )
+    return not (away_from and away_from <= now and (away_until is None or now < away_until))
 
 
 def conflicted(complaint: Complaint, complainant: Complainant, person: Person) -> bool:
@@ -56,65 +52,47 @@ def conflicted(complaint: Complaint, complainant: Complainant, person: Person) -
     }
     if related & {m.casefold() for m in marks if m}:
         return True
-    return bool(
-        person.email
-        and complainant.email
-        and person.email.casefold() == complainant.email.casefold()
-    )
+    return bool(person.email and complainant.email and person.email.casefold() == complainant.email.casefold())
 
 
-def not_eligible(
-    work: Work, complaint: Complaint, step: Step, actor: Actor
-) -> str | None:
+def not_eligible(work: Work, complaint: Complaint, step: Step, actor: Actor) -> str | None:
     """Why `actor` may not do this step, in a sentence; None when they may."""
     if not actor.roles & STANDS_IN[step.role]:
         return f"This step needs the role '{step.role}'."
     kind = StepKind(step.kind)
-    if kind in _INDEPENDENT_OF_INVESTIGATION and actor.id in investigators(
-        work, complaint
-    ):
+    if kind in _INDEPENDENT_OF_INVESTIGATION and actor.id in investigators(work, complaint):
         return "Whoever investigated may not approve (four eyes). Ask somebody else."
     if kind in _INDEPENDENT_OF_EVERYTHING and actor.id in touched_by(work, complaint):
         return "An appeal is reviewed by somebody who had no part in the case. Ask somebody else."
-    if (
-        actor.kind == "person"
-        and (person := work.session.get(Person, UUID(actor.id))) is not None
-    ):
+    if actor.kind == "person" and (person := work.session.get(Person, UUID(actor.id))) is not None:
         complainant = work.session.get_one(Complainant, complaint.complainant_id)
         if conflicted(complaint, complainant, person):
-            return (
-                "You are named in or related to this complaint (conflict of interest)."
-            )
+            return "You are named in or related to this complaint (conflict of interest)."
     return None
 
 
 def investigators(work: Work, complaint: Complaint) -> set[str]:
     """Ids of those who investigated this complaint."""
-    rows = work.session.exec(
-        select(Investigation.by_id).where(Investigation.complaint_id == complaint.id)
-    ).all()
+    rows = work.session.exec(select(Investigation.by_id).where(Investigation.complaint_id == complaint.id)).all()
     return set(rows)
 
 
 def touched_by(work: Work, complaint: Complaint) -> set[str]:
     """Ids of people who acted in this complaint at all."""
     rows = work.session.exec(
-        select(Event.actor_id)
-        .where(Event.complaint_id == complaint.id, Event.actor_kind == "person")
-        .distinct()
+        select(Event.actor_id).where(Event.complaint_id == complaint.id, Event.actor_kind == "person").distinct()
     ).all()
     return set(rows)
 
 
-def choose(work: Work, complaint: Complaint, step: Step) -> Person | None:
+def choose(work: Work, complaint: Complaint, step: Step, *, but: UUID | None = None) -> Person | None:
     """The least loaded present person who may do `step`; prefers the complaint's own assignee, then its team."""
     wanted = {r.value for r in STANDS_IN[step.role]}
     people = [
         p
-        for p in work.session.exec(
-            select(Person).where(col(Person.active).is_(True)).order_by(Person.login)
-        ).all()
-        if wanted & set(p.roles)
+        for p in work.session.exec(select(Person).where(col(Person.active).is_(True)).order_by(Person.login)).all()
+        if p.id != but
+        and wanted & set(p.roles)
         and present(p, work.now)
         and not_eligible(work, complaint, step, as_actor(p)) is None
     ]

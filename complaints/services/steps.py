@@ -75,13 +75,9 @@ def locked(work: Work, step_id: UUID) -> tuple[Complaint, Step]:
 def _still_open(step: Step, version: int | None) -> None:
     if step.state == StepState.DONE:
         assert step.completed_at is not None
-        raise AlreadyDone(
-            f"Task {step.gate}", step.completed_by or "somebody", step.completed_at
-        )
+        raise AlreadyDone(f"Task {step.gate}", step.completed_by or "somebody", step.completed_at)
     if step.state == StepState.CANCELLED:
-        raise Conflict(
-            f"Task {step.gate} is no longer needed; the complaint has moved on."
-        )
+        raise Conflict(f"Task {step.gate} is no longer needed; the complaint has moved on.")
     if version is not None and version != step.version:
         raise StaleVersion(version, step.version)
 
@@ -98,19 +94,13 @@ def claim(work: Work, step_id: UUID, version: int | None = None) -> Step:
     _still_open(step, version)
     _may(work, complaint, step)
     if work.actor.kind != "person":
-        raise Forbidden(
-            "Only a person can claim a task; use a key that belongs to one."
-        )
+        raise Forbidden("Only a person can claim a task; use a key that belongs to one.")
     me = UUID(work.actor.id)
     if step.state == StepState.CLAIMED and step.assignee_id == me:
         return step
     if step.state == StepState.CLAIMED and not work.actor.has(Role.LEAD, Role.MANAGER):
-        holder = (
-            work.session.get(Person, step.assignee_id) if step.assignee_id else None
-        )
-        raise Conflict(
-            f"Task {step.gate} is already claimed by {holder.name if holder else 'somebody'}."
-        )
+        holder = work.session.get(Person, step.assignee_id) if step.assignee_id else None
+        raise Conflict(f"Task {step.gate} is already claimed by {holder.name if holder else 'somebody'}.")
     step.state, step.assignee_id, step.claimed_at = StepState.CLAIMED, me, work.now
     step.version += 1
     if step.kind == StepKind.INVESTIGATION:
@@ -124,9 +114,7 @@ def release(work: Work, step_id: UUID, version: int | None = None) -> Step:
     """Give a step back to its team."""
     complaint, step = locked(work, step_id)
     _still_open(step, version)
-    if str(step.assignee_id) != work.actor.id and not work.actor.has(
-        Role.LEAD, Role.MANAGER
-    ):
+    if str(step.assignee_id) != work.actor.id and not work.actor.has(Role.LEAD, Role.MANAGER):
         raise Forbidden("Only the holder or a lead can release a task.")
     step.state, step.assignee_id, step.claimed_at = StepState.OPEN, None, None
     step.version += 1
@@ -145,24 +133,16 @@ def save_draft(work: Work, step_id: UUID, draft: Mapping[str, Any]) -> Step:
     return step
 
 
-def complete(
-    work: Work, step_id: UUID, answer: Mapping[str, Any], version: int | None = None
-) -> Step:
+def complete(work: Work, step_id: UUID, answer: Mapping[str, Any], version: int | None = None) -> Step:
     """Complete a step with its form. Exactly one actor does; the next gets `AlreadyDone` saying who and when."""
     complaint, step = locked(work, step_id)
     _still_open(step, version)
     form = parse(StepKind(step.kind), answer)
     _may(work, complaint, step)
     holder = step.assignee_id if step.state == StepState.CLAIMED else None
-    if (
-        holder
-        and str(holder) != work.actor.id
-        and not work.actor.has(Role.LEAD, Role.MANAGER, Role.SYSTEM)
-    ):
+    if holder and str(holder) != work.actor.id and not work.actor.has(Role.LEAD, Role.MANAGER, Role.SYSTEM):
         person = work.session.get_one(Person, holder)
-        raise Conflict(
-            f"Task {step.gate} is claimed by {person.name}. Ask them to release it."
-        )
+        raise Conflict(f"Task {step.gate} is claimed by {person.name}. Ask them to release it.")
     step.state, step.answer, step.draft = (
         StepState.DONE,
         form.model_dump(mode="json"),
@@ -180,13 +160,9 @@ def complete(
     return step
 
 
-def complete_gate(
-    work: Work, complaint_id: UUID, gate: str, answer: Mapping[str, Any]
-) -> Step:
+def complete_gate(work: Work, complaint_id: UUID, gate: str, answer: Mapping[str, Any]) -> Step:
     """Complete the step with that gate (Prefect's own form names gates, not ids)."""
-    step = work.session.exec(
-        select(Step).where(Step.complaint_id == complaint_id, Step.gate == gate)
-    ).first()
+    step = work.session.exec(select(Step).where(Step.complaint_id == complaint_id, Step.gate == gate)).first()
     if step is None:
         raise NotFound("task", gate)
     return complete(work, step.id, answer)
@@ -216,26 +192,18 @@ def _triage(work: Work, complaint: Complaint, step: Step, form: TriageForm) -> N
         policy = work.policies.get(complaint.policy_hash)
         if not form.solution or policy.lifecycle.solution(form.solution) is None:
             known = ", ".join(s.key for s in policy.lifecycle.solutions)
-            raise InvalidInput(
-                f"unknown standard solution; known are: {known}", "solution"
-            )
+            raise InvalidInput(f"unknown standard solution; known are: {known}", "solution")
         walk.answer_by_solution(work, complaint, form.solution)
     elif form.decision is TriageDecision.REJECT:
         actions.reject(work, complaint, form.reason)
     else:
         assert form.merge_into is not None
-        actions.merge(
-            work, complaint, actions.named(work, form.merge_into, "merge_into"), form.reason
-        )
+        actions.merge(work, complaint, actions.named(work, form.merge_into, "merge_into"), form.reason)
 
 
-def _investigation(
-    work: Work, complaint: Complaint, step: Step, form: InvestigationForm
-) -> None:
+def _investigation(work: Work, complaint: Complaint, step: Step, form: InvestigationForm) -> None:
     policy = work.policies.get(complaint.policy_hash)
-    if form.root_cause and form.root_cause not in {
-        r.key for r in policy.taxonomy.root_causes
-    }:
+    if form.root_cause and form.root_cause not in {r.key for r in policy.taxonomy.root_causes}:
         known = ", ".join(r.key for r in policy.taxonomy.root_causes)
         raise InvalidInput(f"unknown root cause; known are: {known}", "root_cause")
     decision.note_findings(
@@ -250,9 +218,7 @@ def _investigation(
         proposals=form.remedies,
     )
     if complaint.status in (Status.AWAITING_CUSTOMER, Status.AWAITING_THIRD_PARTY):
-        actions.stop_waiting(
-            work, complaint, "findings were submitted without waiting further"
-        )
+        actions.stop_waiting(work, complaint, "findings were submitted without waiting further")
     perform(
         work,
         complaint,
@@ -288,11 +254,7 @@ def _remedy(work: Work, complaint: Complaint, step: Step, form: RemedyForm) -> N
         "update_remedy",
         data={"remedy": remedy.kind, "result": form.result},
     )
-    waiting = [
-        r
-        for r in decision.remedies(work, complaint)
-        if r.state in (RemedyState.OFFERED, RemedyState.ACCEPTED)
-    ]
+    waiting = [r for r in decision.remedies(work, complaint) if r.state in (RemedyState.OFFERED, RemedyState.ACCEPTED)]
     if waiting:
         wake(work, complaint, event.seq)
     else:
@@ -303,9 +265,7 @@ def _response(work: Work, complaint: Complaint, step: Step, form: ResponseForm) 
     response.send(work, complaint, body=form.body)
 
 
-def _call_back(
-    work: Work, complaint: Complaint, step: Step, form: CallBackForm
-) -> None:
+def _call_back(work: Work, complaint: Complaint, step: Step, form: CallBackForm) -> None:
     if not form.reached:
         actions.close_unconfirmed(work, complaint, "called back, nobody answered")
     elif form.satisfied:
@@ -316,14 +276,10 @@ def _call_back(
             via="phone",
         )
     else:
-        actions.appeal(
-            work, complaint, form.words or "not satisfied, said on the telephone"
-        )
+        actions.appeal(work, complaint, form.words or "not satisfied, said on the telephone")
 
 
-def _confirmation(
-    work: Work, complaint: Complaint, step: Step, form: ConfirmationForm
-) -> None:
+def _confirmation(work: Work, complaint: Complaint, step: Step, form: ConfirmationForm) -> None:
     actions.confirm(
         work,
         complaint,
@@ -337,9 +293,7 @@ def _review(work: Work, complaint: Complaint, step: Step, form: ReviewForm) -> N
         actions.refer_externally(work, complaint, form.body_name or "", form.summary)
         return
     finding = form.finding or Finding(complaint.finding or Finding.NOT_UPHELD)
-    decision.note_findings(
-        work, complaint, "review", finding, form.summary, proposals=form.remedies
-    )
+    decision.note_findings(work, complaint, "review", finding, form.summary, proposals=form.remedies)
     changes = form.decision is ReviewDecision.CHANGE
     perform(
         work,
@@ -356,9 +310,7 @@ def _external(work: Work, complaint: Complaint, step: Step, form: ExternalForm) 
         perform(work, complaint, "external_closes", reason=form.summary, data=data)
         return
     assert form.finding is not None
-    decision.note_findings(
-        work, complaint, "external", form.finding, form.summary, proposals=form.remedies
-    )
+    decision.note_findings(work, complaint, "external", form.finding, form.summary, proposals=form.remedies)
     perform(work, complaint, "external_changes", reason=form.summary, data=data)
 
 
@@ -370,17 +322,11 @@ def _closure(work: Work, complaint: Complaint, step: Step, form: ClosureForm) ->
         wake(work, complaint, event.seq)
 
 
-def _extension(
-    work: Work, complaint: Complaint, step: Step, form: ExtensionForm
-) -> None:
-    clocks.decide_extension(
-        work, complaint, step, approve=form.approve, reason=form.reason
-    )
+def _extension(work: Work, complaint: Complaint, step: Step, form: ExtensionForm) -> None:
+    clocks.decide_extension(work, complaint, step, approve=form.approve, reason=form.reason)
 
 
-def _management_review(
-    work: Work, complaint: Complaint, step: Step, form: ManagementReviewForm
-) -> None:
+def _management_review(work: Work, complaint: Complaint, step: Step, form: ManagementReviewForm) -> None:
     perform(
         work,
         complaint,
@@ -408,4 +354,3 @@ _FOLLOW: dict[StepKind, Callable[[Work, Complaint, Step, Any], None]] = {
 }
 
 assert set(_FOLLOW) == set(FORMS), "every human step needs a form and a consequence"
-

@@ -38,14 +38,8 @@ def end_waiting(store: Store, limit: int = 500) -> int:
 
 def _end(work: Work, complaint: Complaint) -> None:
     if complaint.status == Status.AWAITING_CUSTOMER:
-        event = perform(
-            work, complaint, "customer_silent", reason="no answer within the time given"
-        )
-        person = (
-            work.session.get(Person, complaint.assignee_id)
-            if complaint.assignee_id
-            else None
-        )
+        event = perform(work, complaint, "customer_silent", reason="no answer within the time given")
+        person = work.session.get(Person, complaint.assignee_id) if complaint.assignee_id else None
         notices.tell_staff(
             work,
             complaint,
@@ -57,9 +51,7 @@ def _end(work: Work, complaint: Complaint) -> None:
         )
     elif complaint.status == Status.CONFIRMING:
         complaint.closing_category = decision.closing_category(work, complaint)
-        perform(
-            work, complaint, "confirmation_timeout", reason="no answer to the response"
-        )
+        perform(work, complaint, "confirmation_timeout", reason="no answer to the response")
     else:
         complaint.waiting_until = None
         for step in opening.open_steps(work, complaint):

@@ -16,8 +16,8 @@ from complaints.domain.ports import Actor
 from complaints.domain.reference import parse
 from complaints.domain.vocabulary import Audience, IntentKind, RemedyState, Role, Status
 from complaints.services import clocks, opening, outbox
-from complaints.store import chain
 from complaints.services.contact import way_to_reach
+from complaints.store import chain
 from complaints.store.tables import Complainant, Complaint, Event, Remedy
 from complaints.store.unit import Work
 
@@ -40,9 +40,7 @@ def lock(work: Work, complaint_id: UUID) -> Complaint:
 def lock_reference(work: Work, reference: str, version: int | None = None) -> Complaint:
     """The complaint with `reference`, locked; `StaleVersion` when the caller saw another version."""
     key = parse(reference)
-    found = work.session.exec(
-        select(Complaint.id).where(Complaint.reference == key)
-    ).first()
+    found = work.session.exec(select(Complaint.id).where(Complaint.reference == key)).first()
     if found is None:
         raise NotFound("complaint", key)
     complaint = lock(work, found)
@@ -92,14 +90,10 @@ def record(
 def facts(work: Work, complaint: Complaint) -> Facts:
     """What choices between targets depend on."""
     remedies = work.session.exec(
-        select(Remedy.id).where(
-            Remedy.complaint_id == complaint.id, col(Remedy.state).in_(_OPEN_REMEDIES)
-        )
+        select(Remedy.id).where(Remedy.complaint_id == complaint.id, col(Remedy.state).in_(_OPEN_REMEDIES))
     ).all()
     complainant = work.session.get_one(Complainant, complaint.complainant_id)
-    return Facts(
-        remedies_open=len(remedies), reachable=way_to_reach(complainant).kind != "none"
-    )
+    return Facts(remedies_open=len(remedies), reachable=way_to_reach(complainant).kind != "none")
 
 
 def perform(
@@ -121,14 +115,8 @@ def perform(
     row = lifecycle.transition(before, action)
     if not (who.roles & row.roles):
         need = ", ".join(sorted(row.roles - {Role.SYSTEM}))
-        raise Forbidden(
-            f"'{action}' needs one of these roles: {need or 'the machine only'}."
-        )
-    after = (
-        row.target(before, facts(work, complaint))
-        if row.choose
-        else row.target(before, Facts())
-    )
+        raise Forbidden(f"'{action}' needs one of these roles: {need or 'the machine only'}.")
+    after = row.target(before, facts(work, complaint)) if row.choose else row.target(before, Facts())
     complaint.status = after
     event = record(
         work,

@@ -28,7 +28,7 @@ from complaints.store.unit import Work
 #: Finds complaints that may be about the same matter, best first.
 FindDuplicates = Callable[[Work, Complaint], list[Candidate]]
 #: At this likeness and above a person decides whether it is the same matter.
-LIKELY_DUPLICATE = 0.75
+LIKELY_DUPLICATE = 0.6
 
 
 def where(work: Work, complaint_id: UUID) -> Next:
@@ -38,19 +38,14 @@ def where(work: Work, complaint_id: UUID) -> Next:
 
 def position(work: Work, complaint: Complaint) -> Position:
     """The complaint's place on the walk, read from its rows."""
-    blocking = [
-        s for s in opening.open_steps(work, complaint) if s.kind in opening.BLOCKING
-    ]
-    step = next(
-        (s for s in blocking if s.briefed_at is None), blocking[0] if blocking else None
-    )
+    blocking = [s for s in opening.open_steps(work, complaint) if s.kind in opening.BLOCKING]
+    step = next((s for s in blocking if s.briefed_at is None), blocking[0] if blocking else None)
     status = Status(complaint.status)
     return Position(
         status=status,
         screened=complaint.screened_at is not None,
         classified=complaint.classified_at is not None,
-        acknowledgment_due=complaint.classified_at is not None
-        and _acknowledgment_due(complaint),
+        acknowledgment_due=complaint.classified_at is not None and _acknowledgment_due(complaint),
         gate=step.gate if step else None,
         step=StepKind(step.kind) if step else None,
         briefed=step is None or step.briefed_at is not None,
@@ -83,9 +78,7 @@ def screen(work: Work, complaint_id: UUID, find_duplicates: FindDuplicates) -> N
         if candidates and candidates[0].score >= LIKELY_DUPLICATE:
             complaint.flags = [*complaint.flags, Flag.DUPLICATE.value]
         complaint.screened_at = work.now
-        found = [
-            {"reference": c.reference, "score": round(c.score, 3)} for c in candidates
-        ]
+        found = [{"reference": c.reference, "score": round(c.score, 3)} for c in candidates]
         record(work, complaint, "screened", data={"duplicates": found})
     return next_move(position(work, complaint))
 
@@ -94,15 +87,11 @@ def classify(work: Work, complaint_id: UUID, classifier: Classifier) -> Next:
     """Classification: category, severity, flags, team and queue; then route, answer by standard solution, or ask a person."""
     complaint = lock(work, complaint_id)
     if complaint.classified_at is None and complaint.status == Status.RECEIVED:
-        found = classifier.classify(
-            complaint.subject, complaint.narrative, complaint.product
-        )
+        found = classifier.classify(complaint.subject, complaint.narrative, complaint.product)
         _apply(work, complaint, found)
         policy = work.policies.get(complaint.policy_hash)
         unsure = found.confidence < policy.routing.min_confidence
-        alarming = bool(
-            set(complaint.flags) & {f.value for f in policy.routing.triage_flags}
-        )
+        alarming = bool(set(complaint.flags) & {f.value for f in policy.routing.triage_flags})
         fast = policy.lifecycle.fast_track
         if unsure or alarming:
             perform(
@@ -126,9 +115,7 @@ def classify(work: Work, complaint_id: UUID, classifier: Classifier) -> Next:
 
 def _apply(work: Work, complaint: Complaint, found: Classification) -> None:
     policy = work.policies.get(complaint.policy_hash)
-    category = policy.taxonomy.category(found.category) or policy.taxonomy.category(
-        policy.taxonomy.fallback
-    )
+    category = policy.taxonomy.category(found.category) or policy.taxonomy.category(policy.taxonomy.fallback)
     assert category is not None
     flags = [*dict.fromkeys([*complaint.flags, *(f.value for f in found.flags)])]
     complaint.category, complaint.severity = category.key, found.severity
@@ -140,10 +127,7 @@ def _apply(work: Work, complaint: Complaint, found: Classification) -> None:
         "category": found.category,
         "confidence": round(found.confidence, 4),
         "severity": found.severity,
-        "evidence": [
-            {"word": e.word, "of": e.of, "weight": e.weight}
-            for e in found.evidence[:40]
-        ],
+        "evidence": [{"word": e.word, "of": e.of, "weight": e.weight} for e in found.evidence[:40]],
         "alternatives": [[key, round(share, 4)] for key, share in found.alternatives],
     }
     record(
@@ -195,9 +179,7 @@ def acknowledge(work: Work, complaint_id: UUID) -> Next:
                 complaint,
                 "acknowledged",
                 audience=Audience.COMPLAINANT,
-                data={
-                    "how": "the reference was given when the complaint was taken; no address to write to"
-                },
+                data={"how": "the reference was given when the complaint was taken; no address to write to"},
             )
         work.session.add(complaint)
     return next_move(position(work, complaint))
@@ -209,10 +191,7 @@ def brief(work: Work, complaint_id: UUID) -> Next:
     for step in opening.open_steps(work, complaint):
         if step.briefed_at is not None:
             continue
-        if (
-            work.policies.get(complaint.policy_hash).routing.auto_assign
-            and step.assignee_id is None
-        ):
+        if work.policies.get(complaint.policy_hash).routing.auto_assign and step.assignee_id is None:
             _hand_over(work, complaint, step)
         step.briefed_at = work.now
         work.session.add(step)
@@ -266,12 +245,8 @@ def survey(work: Work, complaint_id: UUID) -> Next:
         if step.kind == StepKind.CONFIRMATION and step.briefed_at is None:
             step.briefed_at = work.now
             work.session.add(step)
-            until = (
-                complaint.waiting_until.isoformat() if complaint.waiting_until else None
-            )
-            notices.tell_complainants(
-                work, complaint, "survey", step.gate, {"answer_until": until}
-            )
+            until = complaint.waiting_until.isoformat() if complaint.waiting_until else None
+            notices.tell_complainants(work, complaint, "survey", step.gate, {"answer_until": until})
     work.session.flush()
     return next_move(position(work, complaint))
 
@@ -309,8 +284,6 @@ def stuck(work: Work) -> list[Complaint]:
     live = select(Step.complaint_id).where(col(Step.state).in_(["open", "claimed"]))
     return list(
         work.session.exec(
-            select(Complaint)
-            .where(col(Complaint.status).in_(needs), col(Complaint.id).not_in(live))
-            .limit(1000)
+            select(Complaint).where(col(Complaint.status).in_(needs), col(Complaint.id).not_in(live)).limit(1000)
         ).all()
     )

@@ -35,7 +35,7 @@ def read_json(text: str, name: str) -> dict[str, Any]:
     except json.JSONDecodeError as error:
         raise InvalidInput(f"not JSON: {error.msg} at line {error.lineno}, column {error.colno}", name) from None
     if not isinstance(value, dict):
-        raise InvalidInput("give a JSON object, e.g. '{\"reason\": \"…\"}'", name)
+        raise InvalidInput('give a JSON object, e.g. \'{"reason": "…"}\'', name)
     return value
 
 
@@ -49,7 +49,9 @@ def submit(
     channel: Annotated[Channel, typer.Option(help="How it arrived.")] = Channel.PHONE,
     product: Annotated[str, typer.Option(help="Product or service.")] = "",
     remedy: Annotated[str, typer.Option(help="What would put it right.")] = "",
-    key: Annotated[str | None, typer.Option(help="Idempotency key: the same key again gives the same reference.")] = None,
+    key: Annotated[
+        str | None, typer.Option(help="Idempotency key: the same key again gives the same reference.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Take a complaint and print its reference."""
@@ -120,7 +122,9 @@ def show(reference: Reference, as_json: AsJson = False) -> None:
             },
         ),
         table(
-            "Open tasks", ("task", "kind", "team", "state", "due"), [(s.id, s.gate, s.team, s.state, s.due_at) for s in steps]
+            "Open tasks",
+            ("task", "kind", "team", "state", "due"),
+            [(s.id, s.gate, s.team, s.state, s.due_at) for s in steps],
         ),
         table(
             "Timeline",
@@ -180,7 +184,9 @@ def withdraw(
 def act(
     reference: Reference,
     action: Annotated[str, typer.Argument(help="One of: " + ", ".join(COMMANDS))],
-    body: Annotated[str, typer.Argument(help="What goes with it, as JSON; '-' reads standard input, '@f' a file.")] = "{}",
+    body: Annotated[
+        str, typer.Argument(help="What goes with it, as JSON; '-' reads standard input, '@f' a file.")
+    ] = "{}",
     login: As = None,
 ) -> None:
     """Do any other action on a complaint, e.g.: act C26-000042-7 add_note '{"text": "called back"}'."""

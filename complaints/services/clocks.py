@@ -1,0 +1,435 @@
+"""SLA clocks of a complaint: driven by its events through the policy, escalated by rungs, extended by people.
+
+A clock's row is its ledger; `due_at` and `next_at` (the next rung) are derived and stored so that the tick is one indexed
+query. A complaint's clocks always follow the policy that it is pinned to.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy.dialects.postgresql import insert
+from sqlmodel import col, select
+
+from complaints.crashpoints import reach
+from complaints.domain.businesstime import Budget, BusinessCalendar, OutsideCalendar
+from complaints.domain.calendars import calendar
+from complaints.domain.commands import RequestExtension
+from complaints.domain.errors import Conflict, InvalidInput
+from complaints.domain.ledger import Ledger
+from complaints.domain.policy import PolicyBundle
+from complaints.domain.ports import SYSTEM
+from complaints.domain.sla_policy import ClockPolicy, Profile, RungPolicy
+from complaints.domain.vocabulary import Audience, ClosingCategory, Severity, Status, StepKind
+from complaints.services import escalation, notices, opening
+from complaints.store.columns import new_id
+from complaints.store.tables import Clock, Complaint, Event, Rung, Step
+from complaints.store.unit import Store, Work
+
+_RUNNING = ("running", "paused")
+_ENDS_ALL = frozenset({ClosingCategory.WITHDRAWN, ClosingCategory.MERGED, ClosingCategory.REJECTED})
+#: Statuses in which a clock may pause, where its policy says so.
+_PAUSING = {
+    Status.AWAITING_CUSTOMER: "awaiting_customer",
+    Status.AWAITING_THIRD_PARTY: "awaiting_third_party",
+    Status.EXTERNAL: "external",
+}
+#: Events after which category, severity or jurisdiction may select other profiles or budgets.
+_RECLASSIFIES = frozenset({"received", "classified", "reclassify", "refer_externally"})
+
+
+def of(work: Work, complaint: Complaint) -> list[Clock]:
+    """All clocks of a complaint, in the order they were started."""
+    return list(
+        work.session.exec(
+            select(Clock).where(Clock.complaint_id == complaint.id).order_by(col(Clock.started_at), col(Clock.id))
+        ).all()
+    )
+
+
+def spec_of(policy: PolicyBundle, clock: Clock) -> tuple[ClockPolicy, BusinessCalendar]:
+    """The clock's rule and calendar, under the policy its complaint is pinned to."""
+    rule = policy.sla.clock(clock.profile, clock.name)
+    assert rule is not None, f"policy {policy.hash} has no clock {clock.profile}.{clock.name}"
+    return rule, calendar(policy.hash, policy.sla, rule.calendar)
+
+
+# -- driven by events
+
+
+def on_event(work: Work, complaint: Complaint, event: Event) -> None:
+    """Let the clocks see an event: start, stop, pause, resume, restart, change budget, cancel."""
+    policy = work.policies.get(complaint.policy_hash)
+    moved = event.from_status is not None and event.from_status != event.to_status
+    if not (moved or event.kind in _RECLASSIFIES or event.kind in _triggers(policy)):
+        return
+    clocks = of(work, complaint) if event.kind != "received" else []
+    if event.kind in _RECLASSIFIES:
+        _select_profiles(complaint, policy)
+    for profile in _profiles(complaint, policy):
+        for rule in profile.clocks:
+            mine = [c for c in clocks if c.profile == profile.key and c.name == rule.name]
+            begun = _maybe_start(work, complaint, policy, profile, rule, mine, event)
+            if begun is not None:
+                clocks.append(begun)
+    if moved or event.kind in _triggers(policy) or event.kind == "reclassify":
+        for clock in clocks:
+            _follow(work, complaint, policy, clock, event)
+    live = [c.due_at for c in clocks if c.state in _RUNNING and c.due_at is not None]
+    complaint.due_at = min(live, default=None)
+
+
+_TRIGGERS: dict[str, frozenset[str]] = {}
+
+
+def _triggers(policy: PolicyBundle) -> frozenset[str]:
+    known = _TRIGGERS.get(policy.hash)
+    if known is None:
+        rules = [c for p in policy.sla.profiles for c in p.clocks]
+        known = _TRIGGERS[policy.hash] = frozenset(
+            e for c in rules for e in (c.starts, *c.stops, *c.restarts, *c.continues)
+        )
+    return known
+
+
+def _select_profiles(complaint: Complaint, policy: PolicyBundle) -> None:
+    category = policy.taxonomy.category(complaint.category)
+    found = policy.sla.applying(
+        jurisdiction=complaint.jurisdiction,
+        category=complaint.category,
+        category_profiles=category.profiles if category else (),
+        on=complaint.received_at.date(),
+    )
+    keys = [p.key for p in found]
+    if keys != complaint.profiles:
+        complaint.profiles = keys
+
+
+def _profiles(complaint: Complaint, policy: PolicyBundle) -> list[Profile]:
+    return [p for key in complaint.profiles if (p := policy.sla.profile(key)) is not None]
+
+
+def _budget(rule: ClockPolicy, complaint: Complaint) -> Budget:
+    by = rule.by_severity.get(Severity(complaint.severity)) if complaint.severity else None
+    return (by or rule.budget).budget()
+
+
+def _maybe_start(
+    work: Work,
+    complaint: Complaint,
+    policy: PolicyBundle,
+    profile: Profile,
+    rule: ClockPolicy,
+    mine: list[Clock],
+    event: Event,
+) -> Clock | None:
+    """Start the clock, or a fresh round of it; a profile that is selected late counts from the receipt all the same."""
+    late = not mine and rule.starts == "received" and event.kind in _RECLASSIFIES
+    also = not mine and rule.starts == "route" and event.kind in ("confirm_triage",)
+    again = bool(mine) and event.kind in rule.restarts
+    if not (late or again or also or (not mine and event.kind == rule.starts)):
+        return None
+    for old in mine:
+        if old.state in _RUNNING:
+            book = Ledger.from_json(old.ledger).cancel(event.at)
+            _save(work, policy, old, book)
+    start = complaint.received_at if rule.starts == "received" and not again else event.at
+    clock = Clock(
+        id=new_id(work.now),
+        complaint_id=complaint.id,
+        profile=profile.key,
+        name=rule.name,
+        round=len(mine) + 1,
+        kind=rule.kind,
+        policy_hash=policy.hash,
+        state="running",
+        started_at=start,
+    )
+    _save(work, policy, clock, Ledger.start(start, _budget(rule, complaint)))
+    return clock
+
+
+def _follow(work: Work, complaint: Complaint, policy: PolicyBundle, clock: Clock, event: Event) -> None:
+    rule, _ = spec_of(policy, clock)
+    before = book = Ledger.from_json(clock.ledger)
+    if complaint.closing_category in _ENDS_ALL and complaint.status == Status.CLOSED:
+        book = book.cancel(event.at)
+    if event.kind in rule.stops:
+        book = book.stop(event.at)
+    elif event.kind in rule.continues and not book.cancelled:
+        book = book.continue_(event.at)
+    reason = _PAUSING.get(Status(complaint.status))
+    if reason in rule.pauses:
+        book = book.pause(event.at, str(reason))
+    else:
+        book = book.resume(event.at)
+    book = book.rebudget(event.at, _budget(rule, complaint), f"severity {complaint.severity}") if book.running else book
+    if book is not before:
+        _save(work, policy, clock, book)
+
+
+def _save(work: Work, policy: PolicyBundle, clock: Clock, book: Ledger) -> None:
+    """Store the ledger and what follows from it."""
+    rule, days = spec_of(policy, clock)
+    clock.ledger = book.to_json()
+    clock.stopped_at = book.stopped_at
+    try:
+        clock.due_at = book.due(days)
+    except OutsideCalendar:  # the duty is real all the same: a day-and-night estimate until the calendar is extended
+        clock.due_at = book.started_at + timedelta(days=365)
+    if book.cancelled:
+        clock.state = "cancelled"
+    elif book.stopped_at is not None:
+        clock.state = "met" if clock.due_at is None or book.stopped_at <= clock.due_at else "missed"
+    else:
+        clock.state = "paused" if book.paused else "running"
+    clock.next_at = _next_rung(work, policy, clock, rule, days, book) if clock.state == "running" else None
+    work.session.add(clock)
+
+
+def rung_times(
+    policy: PolicyBundle, rule: ClockPolicy, days: BusinessCalendar, book: Ledger
+) -> list[tuple[datetime, RungPolicy]]:
+    """When each rung of a clock is due, in order; empty while it stands still."""
+    due = book.due(days)
+    if due is None:
+        return []
+    found = []
+    for rung in policy.sla.rungs(rule):
+        if rung.offset is not None:
+            found.append((due + rung.offset, rung))
+        else:
+            assert rung.share is not None
+            try:
+                at = book.at_share(days, rung.share)
+            except OutsideCalendar:
+                continue
+            if at is not None:
+                found.append((at, rung))
+    return sorted(found, key=lambda pair: pair[0])
+
+
+def _next_rung(
+    work: Work, policy: PolicyBundle, clock: Clock, rule: ClockPolicy, days: BusinessCalendar, book: Ledger
+) -> datetime | None:
+    times = rung_times(policy, rule, days, book)
+    if not times:
+        return None
+    fired = _fired(work, [clock.id]).get(clock.id, set()) if not _new(work, clock) else set()
+    return next((at for at, rung in times if rung.key not in fired), None)
+
+
+def _new(work: Work, clock: Clock) -> bool:
+    return clock not in work.session or clock in work.session.new
+
+
+def _fired(work: Work, clocks: Sequence[UUID]) -> dict[UUID, set[str]]:
+    rows = work.session.exec(select(Rung.clock_id, Rung.rung).where(col(Rung.clock_id).in_(clocks))).all()
+    found: dict[UUID, set[str]] = {}
+    for clock_id, rung in rows:
+        found.setdefault(clock_id, set()).add(rung)
+    return found
+
+
+# -- the tick
+
+
+@dataclass(frozen=True)
+class Fired:
+    """One rung that has just fired."""
+
+    complaint: Complaint
+    clock: Clock
+    rung: RungPolicy
+    share: float
+
+
+def tick(store: Store, batch: int = 200, most: int = 20_000) -> int:
+    """Fire every rung that is due, in batches; any number of ticks may run at once. Catches up after downtime."""
+    total = 0
+    while total < most:
+        with store.work(SYSTEM) as work:
+            fired = _tick(work, batch)
+        if fired == 0:
+            return total
+        total += fired
+    return total
+
+
+def _tick(work: Work, batch: int) -> int:
+    """One batch. Locks complaints, never clocks first, in the order that every other writer has: no deadlock."""
+    due = select(Clock.complaint_id).where(col(Clock.next_at) <= work.now).order_by(col(Clock.next_at)).limit(batch)
+    complaints = {
+        c.id: c
+        for c in work.session.exec(
+            select(Complaint).where(col(Complaint.id).in_(due)).with_for_update(skip_locked=True)
+        ).all()
+    }
+    rows = work.session.exec(
+        select(Clock).where(col(Clock.complaint_id).in_(complaints), col(Clock.next_at) <= work.now)
+    ).all()
+    already = _fired(work, [r.id for r in rows])
+    fired: list[Fired] = []
+    for clock in rows:
+        fired += _climb(work, complaints[clock.complaint_id], clock, already.get(clock.id, set()))
+    if fired:
+        reach("in_tick")
+        escalation.act(work, fired)
+    return len(rows)
+
+
+def _climb(work: Work, complaint: Complaint, clock: Clock, already: set[str]) -> list[Fired]:
+    """Fire the clock's due rungs and find out when the next one is due."""
+    policy = work.policies.get(complaint.policy_hash)
+    rule, days = spec_of(policy, clock)
+    book = Ledger.from_json(clock.ledger)
+    fired: list[Fired] = []
+    clock.next_at = None
+    for at, rung in rung_times(policy, rule, days, book):
+        if rung.key in already:
+            continue
+        if at > work.now:
+            clock.next_at = at
+            break
+        statement = (
+            insert(Rung)
+            .values(
+                clock_id=clock.id,
+                rung=rung.key,
+                at=work.now,
+                due_at=at,
+                lateness=(work.now - at).total_seconds(),
+                actions=[str(a) for a in rung.actions],
+            )
+            .on_conflict_do_nothing()
+            .returning(col(Rung.rung))
+        )
+        if work.session.execute(statement).scalar_one_or_none() is not None:
+            fired.append(Fired(complaint, clock, rung, book.share(days, work.now)))
+    work.session.add(clock)
+    return fired
+
+
+# -- extension
+
+
+def running(work: Work, complaint: Complaint, name: str) -> Clock:
+    """The running clock called `profile.name`."""
+    profile, _, clock_name = name.partition(".")
+    found = [c for c in of(work, complaint) if c.state in _RUNNING]
+    match = next((c for c in found if c.profile == profile and c.name == clock_name), None)
+    if match is None:
+        known = ", ".join(f"{c.profile}.{c.name}" for c in found) or "none"
+        raise InvalidInput(f"no running clock {name!r}; running are: {known}", "clock")
+    return match
+
+
+def request_extension(work: Work, complaint: Complaint, command: RequestExtension) -> None:
+    """Ask for more time; a lead decides before the old time is over."""
+    from complaints.services.transition import perform
+
+    clock = running(work, complaint, command.clock)
+    policy = work.policies.get(complaint.policy_hash)
+    rule, _ = spec_of(policy, clock)
+    if rule.extension is None:
+        raise Conflict(f"{command.clock} cannot be extended: its rule allows none.")
+    granted = Ledger.from_json(clock.ledger).extra
+    if granted + command.days > rule.extension.most:
+        raise InvalidInput(
+            f"at most {rule.extension.most} {rule.budget.unit} in all, {granted} are granted already", "days"
+        )
+    if clock.due_at is not None and clock.due_at <= work.now:
+        raise Conflict(
+            f"{command.clock} is over since {clock.due_at.isoformat(timespec='minutes')}; too late to extend."
+        )
+    perform(
+        work, complaint, "request_extension", reason=command.reason, data={"clock": command.clock, "by": command.days}
+    )
+    opening.open_step(
+        work,
+        complaint,
+        StepKind.EXTENSION,
+        context={"clock_id": str(clock.id), "clock": command.clock, "days": command.days, "reason": command.reason},
+        due_in=clock.due_at - work.now if clock.due_at else None,
+    )
+
+
+def decide_extension(work: Work, complaint: Complaint, step: Step, *, approve: bool, reason: str) -> None:
+    """Grant or refuse. Granting tells the complainant, and is refused once the old time is over."""
+    from complaints.services.transition import perform
+
+    name, days = step.context["clock"], int(step.context["days"])
+    if not approve:
+        perform(work, complaint, "refuse_extension", reason=reason, data={"clock": name})
+        return
+    clock = work.session.get_one(Clock, UUID(step.context["clock_id"]), with_for_update=True)
+    if clock.state not in _RUNNING or (clock.due_at is not None and clock.due_at <= work.now):
+        raise Conflict(f"{name} is over; it can no longer be extended. Refuse the request instead.")
+    policy = work.policies.get(complaint.policy_hash)
+    rule, _ = spec_of(policy, clock)
+    assert rule.extension is not None
+    if not {str(r) for r in work.actor.roles} & {str(r) for r in rule.extension.roles}:
+        raise Conflict(f"{name} may be extended by: {', '.join(rule.extension.roles)}.")
+    old = clock.due_at
+    _save(work, policy, clock, Ledger.from_json(clock.ledger).extend(work.now, days, step.context["reason"]))
+    complaint.due_at = min((c.due_at for c in of(work, complaint) if c.state in _RUNNING and c.due_at), default=None)
+    event = perform(
+        work,
+        complaint,
+        "extend",
+        reason=step.context["reason"],
+        audience=Audience.COMPLAINANT,
+        data={"clock": name, "by": days, "old": _text(old), "new": _text(clock.due_at)},
+    )
+    if rule.extension.notice:
+        notices.tell_complainants(
+            work,
+            complaint,
+            "extension_notice",
+            str(event.seq),
+            {"reason": step.context["reason"], "old_due_at": _text(old), "new_due_at": _text(clock.due_at)},
+        )
+
+
+def earlier_receipt(work: Work, complaint: Complaint, received_at: datetime) -> None:
+    """A complaint received earlier was merged in: its clocks count from that receipt."""
+    policy = work.policies.get(complaint.policy_hash)
+    for clock in of(work, complaint):
+        rule, _ = spec_of(policy, clock)
+        book = Ledger.from_json(clock.ledger)
+        if rule.starts == "received" and clock.round == 1 and book.running and received_at < book.started_at:
+            clock.started_at = received_at
+            _save(work, policy, clock, book.backdated(received_at))
+
+
+def _text(at: datetime | None) -> str | None:
+    return at.isoformat() if at is not None else None
+
+
+def summary(work: Work, complaint: Complaint) -> list[dict[str, Any]]:
+    """The complaint's clocks for screens and programs: state, due time, share of the budget used now."""
+    policy = work.policies.get(complaint.policy_hash)
+    found = []
+    for clock in of(work, complaint):
+        _, days = spec_of(policy, clock)
+        book = Ledger.from_json(clock.ledger)
+        profile = policy.sla.profile(clock.profile)
+        found.append(
+            {
+                "clock": f"{clock.profile}.{clock.name}",
+                "round": clock.round,
+                "kind": clock.kind,
+                "state": clock.state,
+                "started_at": clock.started_at,
+                "due_at": clock.due_at,
+                "stopped_at": clock.stopped_at,
+                "share": round(book.share(days, book.stopped_at or work.now), 4),
+                "verify_first": bool(profile and profile.verify_first),
+                "citation": profile.citation if profile else "",
+            }
+        )
+    return found

@@ -1,0 +1,198 @@
+"""What rungs do: remind, tell, raise, reassign, review, call. Messages to one person in one tick become a digest."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
+
+from sqlmodel import col, select
+
+from complaints.domain.sla_policy import QuietHours, RungAction
+from complaints.domain.vocabulary import SEVERITIES, IntentKind, Role, Severity, StepKind
+from complaints.services import notices, opening, outbox, routing
+from complaints.store.tables import Complaint, Person, Step
+from complaints.store.unit import Work
+
+if TYPE_CHECKING:
+    from complaints.services.clocks import Fired
+
+#: Recipient of a message: a person, or a tag where nobody is there.
+Recipient = tuple[str, Person | None, tuple[str, ...]]
+
+
+def act(work: Work, fired: Sequence[Fired]) -> None:
+    """Do what the fired rungs say, in the transaction in which they fired."""
+    if not fired:
+        return
+    letters: dict[str, list[tuple[Recipient, dict[str, Any], Complaint]]] = defaultdict(list)
+    staff = _Staff(work)
+    for one in fired:
+        for action in one.rung.actions:
+            if action in _TELLS:
+                recipient = staff.recipient(action, one.complaint)
+                letters[recipient[0]].append((recipient, _item(one, action), one.complaint))
+            else:
+                _do(work, one, action)
+        _log(work, one)
+    _send(work, letters)
+
+
+_TELLS = frozenset({RungAction.REMIND_ASSIGNEE, RungAction.NOTIFY_LEAD, RungAction.NOTIFY_MANAGER})
+
+
+class _Staff:
+    """Who is told; people are read once per tick."""
+
+    def __init__(self, work: Work) -> None:
+        self._people = list(
+            work.session.exec(select(Person).where(col(Person.active).is_(True)).order_by(Person.login)).all()
+        )
+        self._now = work.now
+
+    def recipient(self, action: RungAction, complaint: Complaint) -> Recipient:
+        if action is RungAction.REMIND_ASSIGNEE:
+            found = next((p for p in self._people if p.id == complaint.assignee_id), None)
+            tags: tuple[str, ...] = ("team", complaint.team)
+        else:
+            role = Role.LEAD if action is RungAction.NOTIFY_LEAD else Role.MANAGER
+            there = [p for p in self._people if role in p.roles and routing.present(p, self._now)]
+            own = [p for p in there if complaint.team in p.teams]
+            found = (own or there or [None])[0]  # type: ignore[list-item]  # None: nobody holds the role
+            tags = (role.value, complaint.team)
+        return (str(found.id) if found else "/".join(tags), found, tags)
+
+
+def _item(one: Fired, action: RungAction) -> dict[str, Any]:
+    return {
+        "reference": one.complaint.reference,
+        "clock": f"{one.clock.profile}.{one.clock.name}",
+        "kind": one.clock.kind,
+        "rung": one.rung.key,
+        "share": round(one.share, 3),
+        "due_at": one.clock.due_at.isoformat() if one.clock.due_at else None,
+        "action": action.value,
+        "once": f"{one.clock.id}:{one.rung.key}",
+    }
+
+
+def _send(work: Work, letters: Mapping[str, list[tuple[Recipient, dict[str, Any], Complaint]]]) -> None:
+    """One message each, or one digest where there are many for one recipient; after the quiet hours."""
+    policy = work.policy.sla
+    not_before = after_quiet(policy.quiet, work.now)
+    for items in letters.values():
+        (_, person, tags) = items[0][0]
+        people = [person] if person else []
+        if len(items) > policy.digest_above:
+            first = items[0][1]["once"]
+            notices.tell_staff(
+                work,
+                None,
+                "digest",
+                first,
+                people=people,
+                tags=tags,
+                context={"items": [{k: v for k, v in item.items() if k != "once"} for _, item, _ in items]},
+                not_before=not_before,
+            )
+            continue
+        for _, item, complaint in items:
+            kind = "reminder" if item["action"] == RungAction.REMIND_ASSIGNEE else "escalation"
+            reason = f"{item['clock']} {item['rung']}"
+            notices.tell_staff(
+                work,
+                complaint,
+                kind,
+                item["once"],
+                people=people,
+                tags=tags,
+                context={"reason": reason, "share": item["share"], "due_at": item["due_at"]},
+                not_before=not_before,
+            )
+
+
+def after_quiet(quiet: QuietHours | None, now: datetime) -> datetime | None:
+    """When a reminder may leave: None for at once, else the end of the quiet hours."""
+    if quiet is None:
+        return None
+    local = now.astimezone(ZoneInfo(quiet.zone))
+    at = local.time().replace(tzinfo=None)
+    overnight = quiet.start > quiet.end
+    inside = (at >= quiet.start or at < quiet.end) if overnight else quiet.start <= at < quiet.end
+    if not inside:
+        return None
+    end = local.replace(hour=quiet.end.hour, minute=quiet.end.minute, second=0, microsecond=0)
+    return end if end > local else end + timedelta(days=1)
+
+
+def _do(work: Work, one: Fired, action: RungAction) -> None:
+    complaint = one.complaint
+    if action is RungAction.RAISE_SEVERITY:
+        at = SEVERITIES.index(Severity(complaint.severity))
+        complaint.severity = SEVERITIES[max(0, at - 1)]
+    elif action is RungAction.CHANGE_QUEUE:
+        complaint.queue = one.rung.queue or complaint.queue
+    elif action is RungAction.REASSIGN:
+        _reassign(work, complaint)
+    elif action is RungAction.OPEN_MANAGEMENT_REVIEW:
+        _open_review(work, one)
+    elif action is RungAction.WEBHOOK:
+        outbox.add(
+            work,
+            IntentKind.WEBHOOK,
+            f"webhook:{one.clock.id}:{one.rung.key}",
+            complaint_id=complaint.id,
+            payload={"url": one.rung.webhook, "body": _item(one, action)},
+        )
+    work.session.add(complaint)
+
+
+def _reassign(work: Work, complaint: Complaint) -> None:
+    """Give the open investigation to the least loaded other member of the team."""
+    for step in opening.open_steps(work, complaint):
+        if step.kind != StepKind.INVESTIGATION:
+            continue
+        before = complaint.assignee_id
+        complaint.assignee_id = None
+        found = routing.choose(work, complaint, step, but=before)
+        complaint.assignee_id = found.id if found else before
+        if found is not None:
+            step.assignee_id, step.state, step.claimed_at = found.id, "open", None
+            step.version += 1
+            work.session.add(step)
+
+
+def _open_review(work: Work, one: Fired) -> None:
+    there = work.session.exec(
+        select(Step.id).where(
+            Step.complaint_id == one.complaint.id,
+            Step.kind == StepKind.MANAGEMENT_REVIEW,
+            col(Step.state).in_(["open", "claimed"]),
+        )
+    ).first()
+    if there is None:
+        opening.open_step(
+            work,
+            one.complaint,
+            StepKind.MANAGEMENT_REVIEW,
+            context={"clock": f"{one.clock.profile}.{one.clock.name}", "rung": one.rung.key},
+            briefed=True,
+        )
+
+
+def _log(work: Work, one: Fired) -> None:
+    from complaints.services.transition import record
+
+    record(
+        work,
+        one.complaint,
+        "rung_fired",
+        data={
+            "clock": f"{one.clock.profile}.{one.clock.name}",
+            "rung": one.rung.key,
+            "actions": [str(a) for a in one.rung.actions],
+            "share": round(one.share, 3),
+        },
+    )

@@ -1,0 +1,79 @@
+"""`complaints`: the one command line. Commands live in `deployments/commands`, one module per theme."""
+
+from __future__ import annotations
+
+import sys
+from importlib.metadata import version
+from typing import Annotated
+
+import typer
+from sqlalchemy.exc import OperationalError
+
+from complaints.domain.errors import ComplaintsError
+from deployments.commands import cases, demo, importing, operations, policies, up, work
+from deployments.commands.output import err
+
+app = typer.Typer(
+    name="complaints",
+    help=(
+        "Complaint handling as a durable workflow.\n\n"
+        "Start with `complaints demo` (a dozen complaints, handled before your eyes) or `complaints up` (the system). "
+        "While it runs: `complaints submit`, `list`, `show`, `tasks`, `complete`; when something looks wrong: `doctor`."
+    ),
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+
+app.command("up")(up.up)
+app.command("demo")(demo.demo)
+app.command("submit")(cases.submit)
+app.command("import")(importing.import_file)
+app.command("show")(cases.show)
+app.command("list")(cases.listing)
+app.command("act")(cases.act)
+app.command("withdraw")(cases.withdraw)
+app.command("tasks")(work.tasks)
+app.command("claim")(work.claim)
+app.command("release")(work.release)
+app.command("complete")(work.complete)
+app.command("doctor")(operations.doctor)
+app.add_typer(operations.audit, name="audit")
+app.add_typer(operations.archive, name="archive")
+app.add_typer(operations.outbox, name="outbox")
+app.add_typer(operations.people, name="people")
+app.add_typer(operations.keys, name="keys")
+app.add_typer(policies.policy, name="policy")
+app.add_typer(policies.sla, name="sla")
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"complaints {version('complaints')}")
+        raise typer.Exit
+
+
+@app.callback()
+def root(
+    _: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")] = False,
+) -> None:
+    """Complaint handling as a durable workflow."""
+
+
+def main() -> None:
+    """Run a command; a refusal becomes one sentence on standard error and exit code 1."""
+    try:
+        app()
+    except ComplaintsError as error:
+        err.print(f"[red]✗[/red] {error}", highlight=False, markup=True)
+        sys.exit(1)
+    except OperationalError as error:
+        reason = str(error.orig).strip().splitlines()[-1]
+        err.print(f"[red]✗[/red] The database cannot be reached: {reason} Is the system up? (complaints up)")
+        sys.exit(1)
+    except BrokenPipeError:
+        sys.exit(0)
+
+
+if __name__ == "__main__":
+    main()

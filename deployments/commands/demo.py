@@ -1,0 +1,174 @@
+"""`complaints demo`: the whole system on embedded parts, a dozen complaints handled before your eyes."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import sys
+import threading
+import time
+import tomllib
+from datetime import datetime
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.live import Live
+from rich.table import Table
+
+from config.settings import load_settings
+from config.wiring import App
+from deployments.actors import Office, in_background
+from deployments.commands.output import err, out, table
+from deployments.commands.up import announce
+from deployments.stack.supervisor import Stack
+
+_CONFIG = Path(__file__).resolve().parents[2] / "config"
+#: Events that end a stage, in the order of the walk.
+_STAGES = (
+    ("received", ("received",)),
+    ("acknowledged", ("acknowledged",)),
+    ("findings", ("submit_findings", "fast_track", "merge", "withdraw")),
+    ("decided", ("decide", "approve")),
+    ("responded", ("send_response",)),
+    ("closed", ("confirm", "confirmation_timeout", "withdraw", "merge", "reject")),
+    ("archived", ("archive",)),
+)
+
+
+def samples() -> list[dict[str, Any]]:
+    """The self-written sample complaints."""
+    text = (_CONFIG / "samples" / "complaints.toml").read_text(encoding="utf-8")
+    found: list[dict[str, Any]] = tomllib.loads(text)["complaints"]
+    return found
+
+
+def demo(
+    seconds: Annotated[int, typer.Option(help="Give up when not all is archived by then.", min=10)] = 180,
+    stay: Annotated[
+        bool | None, typer.Option("--stay/--no-stay", help="Stay up afterwards (default: at a terminal).")
+    ] = None,
+    keep: Annotated[bool, typer.Option("--keep", help="Go on with the state of the last demo.")] = False,
+) -> None:
+    """Start everything, send a dozen complaints (Chinese and English), play agents and customers, show the outcome.
+
+    Uses the folder `demo` in the state folder and a policy with very short times; your own state is not touched.
+    """
+    base = load_settings()
+    home = base.home / "demo"
+    if home.exists() and not keep:
+        shutil.rmtree(home)
+    for name, value in {"HOME": str(home), "POLICY_DIR": str(_CONFIG / "policies" / "demo")}.items():
+        os.environ[f"COMPLAINTS_{name}"] = value
+    settings = load_settings()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, _interrupt)
+    began = time.monotonic()
+    out.print("[bold]Starting the system on embedded parts[/bold]")
+    try:
+        with Stack(settings, say=lambda line: out.print(f"  {line}", highlight=False)) as stack:
+            out.print(f"  ready after {time.monotonic() - began:.1f} s")
+            complete = _play(App(settings), stack, seconds)
+            announce(stack, time.monotonic() - began)
+            if stay if stay is not None else sys.stdout.isatty():
+                stack.watch()
+    except KeyboardInterrupt:
+        out.print("Stopped.")
+        return
+    if not complete:
+        sys.exit(1)
+
+
+def _interrupt(*_: object) -> None:
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, signal.SIG_IGN)
+    raise KeyboardInterrupt
+
+
+def _play(app: App, stack: Stack, seconds: int) -> bool:
+    office = Office.staff(app, f"{stack.settings.web_url}/api/v1")
+    enough = threading.Event()
+    thread = in_background(office, enough)
+    try:
+        references = [office.submit(sample) for sample in samples()]
+        rows = _watch(office, references, seconds)
+    finally:
+        enough.set()
+        thread.join(10)
+    out.print(_outcome(rows))
+    for problem in office.problems[:20]:
+        err.print(f"[yellow]note[/yellow] {problem}", highlight=False)
+    archived = sum(row["status"] == "archived" for row in rows)
+    out.print(f"{archived} of {len(rows)} complaints are archived. Letters: {office.outgoing}", highlight=False)
+    return archived == len(rows)
+
+
+def _watch(office: Office, references: list[str], seconds: int) -> list[dict[str, Any]]:
+    deadline = time.monotonic() + seconds
+    done: dict[str, dict[str, Any]] = {}
+    with Live(console=out, refresh_per_second=4, transient=True) as live:
+        while time.monotonic() < deadline:
+            rows = []
+            for reference in references:
+                if reference not in done:
+                    row = _row(office, reference)
+                    if row["status"] == "archived":
+                        done[reference] = row
+                    rows.append(row)
+                else:
+                    rows.append(done[reference])
+            live.update(_progress(rows, office))
+            if len(done) == len(references):
+                break
+            time.sleep(0.4)
+    return [done.get(r) or _row(office, r) for r in references]
+
+
+def _row(office: Office, reference: str) -> dict[str, Any]:
+    client = office.people["sun.yu"]
+    detail: dict[str, Any] = client.get(f"/complaints/{reference}").raise_for_status().json()
+    events = client.get(f"/complaints/{reference}/timeline").raise_for_status().json()
+    return detail | {"events": events["items"] if isinstance(events, dict) else events}
+
+
+def _progress(rows: list[dict[str, Any]], office: Office) -> Table:
+    archived = sum(r["status"] == "archived" for r in rows)
+    made = table(
+        f"{archived} of {len(rows)} archived", ("reference", "what it shows", "status", "category", "events"), []
+    )
+    for row in rows:
+        play = office.plays[row["reference"]]["play"].replace("_", " ")
+        bar = "█" * min(len(row["events"]), 24)
+        made.add_row(row["reference"], play, row["status"], row["category"], f"[green]{bar}[/green]")
+    return made
+
+
+def _outcome(rows: list[dict[str, Any]]) -> Table:
+    made = table(
+        "What became of them (seconds after receipt)",
+        ("reference", "category", "severity", *(name for name, _ in _STAGES[1:]), "closing category", "archive bag"),
+        [],
+    )
+    for row in rows:
+        times = _times(row["events"])
+        bag = (row["archive"]["bag_url"] or "").rsplit("/", 1)[-1]
+        made.add_row(
+            row["reference"],
+            row["category"],
+            row["severity"],
+            *(f"{times[name]:.1f}" if name in times else "–" for name, _ in _STAGES[1:]),
+            row["closing_category"] or "",
+            bag,
+        )
+    return made
+
+
+def _times(events: list[dict[str, Any]]) -> dict[str, float]:
+    start = datetime.fromisoformat(events[0]["at"])
+    found: dict[str, float] = {}
+    for name, kinds in _STAGES:
+        at = [datetime.fromisoformat(e["at"]) for e in events if e["kind"] in kinds]
+        if at:
+            found[name] = (at[-1] - start).total_seconds()
+    return found

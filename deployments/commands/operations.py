@@ -1,0 +1,231 @@
+"""Commands for operations: doctor, audit, archive, outbox, people, keys."""
+
+from __future__ import annotations
+
+import sys
+from typing import Annotated, Any
+from uuid import UUID
+
+import httpx
+import typer
+from complaints.archive.verify import verify as verify_bags
+from rich.progress import Progress
+from sqlmodel import col, func, select
+
+from complaints.domain.errors import ComplaintsError, NotFound
+from complaints.domain.vocabulary import IntentState, Language, Role
+from complaints.services import dispatch, marks, reconcile
+from complaints.services import people as people_service
+from complaints.store import chain
+from complaints.store.tables import Complaint, Event, Outbox, Person
+from config.wiring import app
+from deployments.commands.output import OPERATOR, AsJson, emit, err, facts, out, table
+
+audit = typer.Typer(help="The tamper-evident case log.", no_args_is_help=True)
+archive = typer.Typer(help="The archive of closed complaints.", no_args_is_help=True)
+outbox = typer.Typer(help="Messages, run starts and webhooks waiting to be acted on.", no_args_is_help=True)
+people = typer.Typer(help="People who work here.", no_args_is_help=True)
+keys = typer.Typer(help="API keys.", no_args_is_help=True)
+
+
+def doctor(
+    repair: Annotated[bool, typer.Option("--repair", help="Put right what can be.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Compare every open complaint with Prefect and the outbox; say what is wrong, and with --repair mend it.
+
+    Exit code 0: all is well (or was mended); 1: something needs a person.
+    """
+    the = app()
+    found: dict[str, Any] = {"prefect": "reachable"}
+    try:
+        if repair:
+            found["orphaned_runs"] = the.runs.reschedule_orphans()
+        report = reconcile.reconcile(
+            the.store, lambda ids: the.runs.states(list(ids)), repair=repair, restart_failed=repair
+        )
+        found |= report.as_dict()
+        clean = report.clean
+    except (ComplaintsError, httpx.HTTPError) as error:
+        found["prefect"], clean = f"not reachable: {error}", False
+    with the.store.reading(OPERATOR) as work:
+        dead = work.session.exec(select(func.count()).where(Outbox.state == IntentState.DEAD)).one()
+        backlog = work.session.exec(
+            select(func.count()).where(Outbox.state == IntentState.PENDING, col(Outbox.next_at) < work.now)
+        ).one()
+        last = {name: mark.at for name, mark in marks.marks(work).items()}
+    found |= {"dead_letters": dead, "overdue_intents": backlog, "last": last}
+    the.background.drain()
+    healthy = (clean or (repair and "not reachable" not in str(found["prefect"]))) and not dead and not found.get("stuck")
+    found["healthy"] = healthy
+    emit(found, as_json, facts("Doctor", {k: _short(v) for k, v in found.items()}))
+    if not healthy and not as_json:
+        hint = "complaints outbox list --state dead" if dead else "complaints doctor --repair"
+        out.print(f"Something is wrong. Next: {hint}")
+    if not healthy:
+        sys.exit(1)
+
+
+def _short(value: object) -> object:
+    if isinstance(value, list):
+        return f"{len(value)}: {', '.join(map(str, value[:10]))}{' …' if len(value) > 10 else ''}" if value else None
+    if isinstance(value, dict):
+        return ", ".join(f"{k} {v:%H:%M:%S}" for k, v in value.items())
+    return value
+
+
+@audit.command("verify")
+def audit_verify(
+    reference: Annotated[str | None, typer.Argument(help="Only this complaint; without it, all.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Check the hash chain of the case logs. Exit code 1 when anything was edited, removed or inserted."""
+    broken: list[dict[str, Any]] = []
+    checked = 0
+    with app().store.reading(OPERATOR) as work, Progress(console=err, transient=True, disable=as_json) as progress:
+        query = select(Complaint.id, Complaint.reference, Complaint.chain_head, Complaint.event_count)
+        if reference:
+            query = query.where(Complaint.reference == reference)
+        rows = work.session.exec(query.order_by(col(Complaint.id))).all()
+        if reference and not rows:
+            raise NotFound("complaint", reference)
+        for complaint_id, name, head, count in progress.track(rows, description="Checking case logs"):
+            events = work.session.exec(
+                select(Event).where(Event.complaint_id == complaint_id).order_by(col(Event.seq))
+            ).all()
+            checked += 1
+            broken += [{"reference": name, "seq": b.seq, "what": b.what} for b in chain.verify(events, head, count)]
+            work.session.expunge_all()
+    if as_json:
+        emit({"checked": checked, "broken": broken}, True)
+    else:
+        out.print(f"{checked} case logs checked, {len(broken)} breaks.")
+        if broken:
+            rows_ = [(b["reference"], b["seq"], b["what"]) for b in broken]
+            out.print(table("Breaks", ("reference", "event", "what"), rows_))
+    if broken:
+        sys.exit(1)
+
+
+@archive.command("verify")
+def archive_verify(as_json: AsJson = False) -> None:
+    """Re-check every bag in the archive: missing, altered or extra files. Exit code 1 when anything is wrong."""
+    bad: list[dict[str, Any]] = []
+    checked = 0
+    with Progress(console=err, transient=True, disable=as_json) as progress:
+        job = progress.add_task("Checking bags", total=None)
+        for verdict in verify_bags(app().settings.archive_url()):
+            checked += 1
+            progress.update(job, advance=1, description=f"Checking bags: {checked}")
+            if not verdict.ok:
+                bad.append({"bag": verdict.url, "problems": list(verdict.problems)})
+    if as_json:
+        emit({"checked": checked, "bad": bad}, True)
+    else:
+        out.print(f"{checked} bags checked, {len(bad)} not as they were written.")
+        if bad:
+            out.print(table("Bad bags", ("bag", "problems"), [(b["bag"], "; ".join(b["problems"])) for b in bad]))
+    if bad:
+        sys.exit(1)
+
+
+@outbox.command("list")
+def outbox_list(
+    state: Annotated[IntentState | None, typer.Option(help="Only this state.")] = None,
+    limit: Annotated[int, typer.Option(help="Most rows.", min=1, max=1000)] = 50,
+    as_json: AsJson = False,
+) -> None:
+    """List intents, newest first; dead ones say why."""
+    with app().store.reading(OPERATOR) as work:
+        query = select(Outbox).order_by(col(Outbox.created_at).desc()).limit(limit)
+        rows = work.session.exec(query.where(Outbox.state == state) if state else query).all()
+    emit(
+        [r.model_dump(mode="json") for r in rows],
+        as_json,
+        table(
+            "Outbox",
+            ("id", "kind", "what", "state", "attempts", "next", "last error"),
+            [
+                (r.id, r.kind, r.payload.get("template", ""), r.state, r.attempts, r.next_at, r.last_error[:80])
+                for r in rows
+            ],
+        ),
+    )
+
+
+@outbox.command("replay")
+def outbox_replay(
+    intent: Annotated[UUID | None, typer.Argument(help="Id of one dead intent; without it, all dead ones.")] = None,
+) -> None:
+    """Give dead letters another life."""
+    with app().store.work(OPERATOR) as work:
+        chosen = (
+            [intent]
+            if intent
+            else list(work.session.exec(select(Outbox.id).where(Outbox.state == IntentState.DEAD)).all())
+        )
+        for each in chosen:
+            if work.session.get(Outbox, each) is None:
+                raise NotFound("intent", each)
+            dispatch.replay(work, each)
+    app().background.drain()
+    out.print(f"{len(chosen)} replayed.")
+
+
+@people.command("list")
+def people_list(as_json: AsJson = False) -> None:
+    """List people."""
+    with app().store.reading(OPERATOR) as work:
+        rows = people_service.everybody(work)
+    emit(
+        [r.model_dump(mode="json", exclude={"password_hash"}) for r in rows],
+        as_json,
+        table(
+            "People",
+            ("id", "login", "name", "roles", "teams", "active"),
+            [(r.id, r.login, r.name, ", ".join(r.roles), ", ".join(r.teams), r.active) for r in rows],
+        ),
+    )
+
+
+@people.command("add")
+def people_add(
+    login: Annotated[str, typer.Argument(help="Login name, unique.")],
+    name: Annotated[str, typer.Argument(help="Name, as colleagues read it.")],
+    role: Annotated[list[Role], typer.Option(help="Role (repeatable).")],
+    team: Annotated[list[str] | None, typer.Option(help="Team (repeatable).")] = None,
+    email: Annotated[str | None, typer.Option(help="Address for internal messages.")] = None,
+    language: Annotated[Language, typer.Option(help="Language of internal messages.")] = Language.ZH,
+) -> None:
+    """Add somebody."""
+    with app().store.work(OPERATOR) as work:
+        person = people_service.add_person(
+            work, login, name, roles=role, teams=team or (), email=email, language=language
+        )
+    out.print(f"{person.name} ({person.login}) added: {person.id}")
+
+
+@keys.command("create")
+def keys_create(
+    name: Annotated[str, typer.Argument(help="What the key is for.")],
+    scope: Annotated[list[str], typer.Option(help="Scope (repeatable): " + ", ".join(people_service.SCOPES))],
+    login: Annotated[str | None, typer.Option("--for", help="Login of the person who acts with it.")] = None,
+) -> None:
+    """Create an API key and print its secret, which is shown this once."""
+    with app().store.work(OPERATOR) as work:
+        person = None
+        if login:
+            person = work.session.exec(select(Person).where(Person.login == login)).first()
+            if person is None:
+                raise NotFound("person", login)
+        row, secret = people_service.create_key(work, name, scope, person=person)
+    out.print(f"{secret}", highlight=False)
+    err.print(f"Key {row.id} ({name}). Keep the secret: it is not stored and cannot be shown again.")
+
+
+@keys.command("revoke")
+def keys_revoke(key: Annotated[UUID, typer.Argument(help="Id of the key.")]) -> None:
+    """Revoke an API key."""
+    with app().store.work(OPERATOR) as work:
+        row = people_service.revoke_key(work, key)
+    out.print(f"Key {row.name} revoked.")

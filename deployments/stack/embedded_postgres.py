@@ -296,7 +296,7 @@ def _initialise(folder: Path, prefix: list[str], password: str, durable: bool) -
     os.chown(told, folder.stat().st_uid, folder.stat().st_gid)
     command = [*prefix, str(binaries() / "initdb"), "-D", str(fresh), "-U", SUPERUSER, f"--pwfile={told}"]
     command += ["--auth=scram-sha-256", "--encoding=UTF8", "--locale-provider=builtin", "--builtin-locale=C.UTF-8"]
-    command += ["--locale=C", "--data-checksums", *([] if durable else ["--no-sync"])]
+    command += ["--locale=C.UTF-8", "--data-checksums", *([] if durable else ["--no-sync"])]
     result = subprocess.run(command, capture_output=True, text=True, cwd="/", env=_environment())
     told.unlink()
     if result.returncode != 0:
@@ -395,8 +395,9 @@ def _end(process: subprocess.Popen[bytes], timeout: float) -> None:
 
 
 def _last_words(log: Path) -> str:
+    """The line of the last start that tells why it failed; refusals of early connections are no reason."""
     lines = log.read_text(errors="replace").splitlines() if log.exists() else []
-    telling = [line for line in lines[-50:] if "FATAL" in line or "PANIC" in line or "HINT" in line]
+    telling = [line for line in lines[-50:] if ("FATAL" in line or "PANIC" in line) and "starting up" not in line]
     return (telling or lines or ["it left no message."])[-1]
 
 

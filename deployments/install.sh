@@ -53,9 +53,14 @@ if [ -f "$STAMP" ] && [ "$(cat "$STAMP")" = "$wanted" ]; then
     exit
 fi
 [ -x .venv/bin/python ] && .venv/bin/python -m pip --version >/dev/null 2>&1 || environment
+LOG=.venv/install.log
+run_pip() {
+    .venv/bin/python -m pip install --disable-pip-version-check --no-deps "$@" >>"$LOG" 2>&1 ||
+        fail "The packages could not be installed; pip says: $(grep ERROR "$LOG" | tail -n 3) (all of it: $LOG)"
+}
 say "Installing $(grep -c '==' requirements.lock) packages into .venv (only after a change; about a minute)"
-.venv/bin/python -m pip install --quiet --disable-pip-version-check --require-hashes --requirement requirements.lock ||
-    fail "The packages could not be installed; pip says why above. Is there a way to a package index?"
-.venv/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --editable .
+: >"$LOG"
+run_pip --require-hashes --requirement requirements.lock # the lock is complete, so nothing has to be resolved
+run_pip --no-build-isolation --editable .
 printf '%s' "$wanted" >"$STAMP"
 say "Installed"

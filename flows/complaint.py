@@ -6,6 +6,7 @@ The run keeps no state: after a crash, a retry or a resume it asks the row where
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -51,14 +52,14 @@ async def _run(task: Any, *arguments: Any) -> Next:
 
 async def _wait(case: UUID, at: Next) -> None:
     """Suspend at the gate. Returns when somebody used Prefect's own form; a wake-up by us starts the run anew."""
-    assert at.gate is not None and at.step is not None
+    assert at.gate is not None
+    assert at.step is not None
     key, refusal, attempt = at.gate, "", 1
     while True:
         answer = await wait_at_gate(key, FORMS[StepKind(at.step)], refusal)
-        if answer is None:
+        refused: str | None = await asyncio.to_thread(partial(tasks.take_answer, case, at.gate, answer))
+        if not refused:
             return
-        refusal = await asyncio.to_thread(tasks.take_answer, case, at.gate, answer) or ""
-        if not refusal:
-            return
+        refusal = refused
         attempt += 1
         key = f"{at.gate}-try-{attempt}"

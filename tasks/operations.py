@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from concurrent.futures import ThreadPoolExecutor
 
 from prefect import task
@@ -9,6 +10,10 @@ from prefect import task
 from complaints.domain.ports import SYSTEM
 from complaints.services import clocks, marks, reconcile, timers
 from config.wiring import app
+from tasks.orphans import release_all
+
+#: The work pool of all our deployments.
+POOL = "complaints"
 
 
 @task(name="sweep intents", persist_result=False)
@@ -40,11 +45,17 @@ def end_windows() -> int:
 @task(name="compare with Prefect", persist_result=False)
 def compare() -> dict[str, int]:
     """Find complaints without a live run and put them right; runs of dead workers are rescheduled first."""
-    app().runs.reschedule_orphans()
+    release_orphans()
     report = reconcile.reconcile(app().store, lambda ids: app().runs.states(list(ids)), repair=True)
     found = {key: len(value) for key, value in report.as_dict().items() if isinstance(value, list)}
     _mark("reconcile", report.looked_at)
     return {"looked_at": report.looked_at, **found}
+
+
+def release_orphans() -> int:
+    """Runs whose worker died are scheduled again; how many there were."""
+    settings = app().settings
+    return asyncio.run(release_all(settings.prefect_api_url, settings.prefect_auth(), POOL, app().store.now()))
 
 
 def _mark(name: str, count: int) -> None:

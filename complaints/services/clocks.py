@@ -20,11 +20,12 @@ from complaints.domain.businesstime import Budget, BusinessCalendar, OutsideCale
 from complaints.domain.calendars import calendar
 from complaints.domain.commands import RequestExtension
 from complaints.domain.errors import Conflict, InvalidInput
+from complaints.domain.explain import DayRow, explain, render
 from complaints.domain.ledger import Ledger
 from complaints.domain.policy import PolicyBundle
 from complaints.domain.ports import SYSTEM
 from complaints.domain.sla_policy import ClockPolicy, Profile, RungPolicy
-from complaints.domain.vocabulary import Audience, ClosingCategory, Severity, Status, StepKind
+from complaints.domain.vocabulary import Audience, ClosingCategory, Language, Severity, Status, StepKind
 from complaints.services import escalation, notices, opening
 from complaints.store.columns import new_id
 from complaints.store.tables import Clock, Complaint, Event, Rung, Step
@@ -432,4 +433,21 @@ def summary(work: Work, complaint: Complaint) -> list[dict[str, Any]]:
                 "citation": profile.citation if profile else "",
             }
         )
+    return found
+
+
+def explained(work: Work, complaint: Complaint, name: str | None = None) -> list[tuple[Clock, list[DayRow], list[str]]]:
+    """Each clock (or the one called `profile.name`) with its ledger day by day, as rows and as text."""
+    policy = work.policies.get(complaint.policy_hash)
+    found = []
+    for clock in of(work, complaint):
+        if name is not None and f"{clock.profile}.{clock.name}" != name:
+            continue
+        _, days = spec_of(policy, clock)
+        book = Ledger.from_json(clock.ledger)
+        rows = explain(book, days, work.now)
+        found.append((clock, rows, render(rows, book, days, Language(complaint.language))))
+    if name is not None and not found:
+        known = ", ".join(f"{c.profile}.{c.name}" for c in of(work, complaint)) or "none"
+        raise InvalidInput(f"no clock {name!r}; this complaint has: {known}", "clock")
     return found

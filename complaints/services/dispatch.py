@@ -169,7 +169,7 @@ class Dispatcher:
             sent = work.session.exec(
                 select(func.count()).where(
                     Outbox.kind == IntentKind.NOTIFY,
-                    Outbox.payload["to"].as_string() == address,  # type: ignore[index]  # JSONB operator
+                    Outbox.payload["to"].as_string() == address,
                     col(Outbox.done_at) > work.now - timedelta(hours=1),
                 )
             ).one()

@@ -136,7 +136,7 @@ def tasks(
         .where(visible(work), col(Step.state).in_(list(state)))
     )
     if not work.actor.has(Role.SYSTEM, Role.ADMIN, Role.AUDITOR, Role.INTEGRATOR):
-        query = query.where(or_(Step.role != Role.COMPLAINANT, work.actor.kind == "person"))
+        query = query.where(or_(col(Step.role) != Role.COMPLAINANT, literal(work.actor.kind == "person")))
     if mine:
         me: Any = UUID(work.actor.id) if work.actor.kind == "person" else None
         query = query.where(and_(col(Step.assignee_id) == me, col(Step.assignee_id).is_not(None)))

@@ -8,10 +8,10 @@ from uuid import UUID
 
 import httpx
 import typer
-from complaints.archive.verify import verify as verify_bags
 from rich.progress import Progress
 from sqlmodel import col, func, select
 
+from complaints.archive.verify import verify as verify_bags
 from complaints.domain.errors import ComplaintsError, NotFound
 from complaints.domain.vocabulary import IntentState, Language, Role
 from complaints.services import dispatch, marks, reconcile
@@ -20,6 +20,7 @@ from complaints.store import chain
 from complaints.store.tables import Complaint, Event, Outbox, Person
 from config.wiring import app
 from deployments.commands.output import OPERATOR, AsJson, emit, err, facts, out, table
+from tasks.operations import release_orphans
 
 audit = typer.Typer(help="The tamper-evident case log.", no_args_is_help=True)
 archive = typer.Typer(help="The archive of closed complaints.", no_args_is_help=True)
@@ -40,7 +41,7 @@ def doctor(
     found: dict[str, Any] = {"prefect": "reachable"}
     try:
         if repair:
-            found["orphaned_runs"] = the.runs.reschedule_orphans()
+            found["orphaned_runs"] = release_orphans()
         report = reconcile.reconcile(
             the.store, lambda ids: the.runs.states(list(ids)), repair=repair, restart_failed=repair
         )
@@ -56,7 +57,8 @@ def doctor(
         last = {name: mark.at for name, mark in marks.marks(work).items()}
     found |= {"dead_letters": dead, "overdue_intents": backlog, "last": last}
     the.background.drain()
-    healthy = (clean or (repair and "not reachable" not in str(found["prefect"]))) and not dead and not found.get("stuck")
+    mended = repair and found["prefect"] == "reachable"
+    healthy = (clean or mended) and not dead and not found.get("stuck")
     found["healthy"] = healthy
     emit(found, as_json, facts("Doctor", {k: _short(v) for k, v in found.items()}))
     if not healthy and not as_json:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import signal
 import time
+from contextlib import suppress
 
 from config.settings import load_settings
 from deployments.commands.output import out
 from deployments.stack.supervisor import Stack
+
+_ENDINGS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 
 def up() -> None:
@@ -17,21 +20,18 @@ def up() -> None:
     What dies is started again. Logs are in `log/` of the state folder.
     """
     began = time.monotonic()
-    stack = Stack(load_settings(), say=lambda line: out.print(f"  {line}", highlight=False))
-    for number in (signal.SIGTERM, signal.SIGINT):
+    stack = Stack(load_settings(), say=lambda line: out.print(f"  {line}", highlight=False, soft_wrap=True))
+    for number in _ENDINGS:
         signal.signal(number, lambda *_: _interrupt())
-    out.print(f"Starting on {stack.home}")
-    try:
-        with stack:
-            announce(stack, time.monotonic() - began)
-            stack.watch()
-    except KeyboardInterrupt:
-        pass
+    out.print(f"Starting on {stack.home}", highlight=False, soft_wrap=True)
+    with suppress(KeyboardInterrupt), stack:
+        announce(stack, time.monotonic() - began)
+        stack.watch()
     out.print("Stopped.")
 
 
 def _interrupt() -> None:
-    for number in (signal.SIGTERM, signal.SIGINT):
+    for number in _ENDINGS:
         signal.signal(number, signal.SIG_IGN)  # stopping is under way; a second Ctrl-C changes nothing
     raise KeyboardInterrupt
 
@@ -39,10 +39,15 @@ def _interrupt() -> None:
 def announce(stack: Stack, seconds: float) -> None:
     """Say where everything is."""
     urls = stack.urls()
-    user, password = stack.settings.prefect_auth().split(":", 1)
+    rows = {
+        "Console": urls["console"],
+        "Portal": urls["portal"],
+        "API": f"{urls['api']}  (documentation: {urls['docs']})",
+        "Health": urls["health"],
+        "Prefect UI": f"{urls['prefect']}  (user complaints, password in secrets/prefect_password)",
+        "State": f"{stack.home}  (logs in log/, letters in outgoing/)",
+    }
     out.print(f"[bold green]Ready in {seconds:.1f} s.[/bold green]")
-    out.print(f"  API        {urls['api']}  (documentation: {urls['docs']})", highlight=False)
-    out.print(f"  Health     {urls['health']}", highlight=False)
-    out.print(f"  Prefect UI {urls['prefect']}  (sign in with {user}:{password})", highlight=False)
-    out.print(f"  State      {stack.home}  (logs in log/, letters in outgoing/)", highlight=False)
+    for name, where in rows.items():
+        out.print(f"  {name:10} {where}", highlight=False, soft_wrap=True)
     out.print("Ctrl-C stops it.")

@@ -4,8 +4,8 @@ Prefect's process worker starts two interpreters for every segment (seconds); th
 leans on in Prefect's private surface is pinned by `tests/flows/test_warm_worker_contract.py`.
 """
 
-from deployments.warm_worker.orphans import Orphan, orphaned_runs, release
 from deployments.warm_worker.pool import ensure_pool
 from deployments.warm_worker.worker import WarmWorker
+from tasks.orphans import Orphan, orphaned_runs, release
 
 __all__ = ["Orphan", "WarmWorker", "ensure_pool", "orphaned_runs", "release"]

@@ -24,10 +24,10 @@ from prefect.workers.base import BaseJobConfiguration, BaseVariables, BaseWorker
 
 from deployments.warm_worker.flows import FlowBook, UnknownFlow
 from deployments.warm_worker.orchestration import Due, Orchestration
-from deployments.warm_worker.orphans import orphaned_runs, release
 from deployments.warm_worker.pool import TYPE, ensure_pool
 from deployments.warm_worker.segment import plain, run_segment
 from deployments.warm_worker.task_events import TaskEvents
+from tasks.orphans import orphaned_runs, release
 
 _log = logging.getLogger("complaints.worker")
 #: What makes a poll worth while, told by the server's event stream.

@@ -94,3 +94,9 @@ async def _all(client: PrefectClient, path: str, body: dict[str, Any]) -> list[d
         found += page
         if len(page) < _PAGE:
             return found
+
+
+async def release_all(api_url: str, auth: str, pool: str, now: datetime) -> int:
+    """Release every orphan of a pool; how many there were."""
+    async with PrefectClient(api_url, auth_string=auth) as client:
+        return sum([await release(client, orphan) for orphan in await orphaned_runs(client, pool, now)])

@@ -1,0 +1,138 @@
+"""What a complainant does with the signed link in a letter: follow, answer, accept or reject, appeal, withdraw.
+
+The token is the key: it opens one complaint, for one party, until it is revoked.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Path
+from pydantic import Field
+
+from complaints.domain.commands import COMMANDS
+from complaints.domain.errors import ActionNotAllowed, Conflict
+from complaints.domain.forms import ConfirmationForm, Form
+from complaints.domain.lifecycle import allowed
+from complaints.domain.ports import SYSTEM
+from complaints.domain.vocabulary import Audience, Role, Status, StepKind
+from complaints.services import actions, steps, view
+from complaints.services.transition import lock_reference
+from complaints.store.unit import Work
+from web.api import shapes
+from web.api.body import json_body, takes
+from web.auth import Product
+from web.problems import documented
+
+router = APIRouter(prefix="/track/{token}", tags=["tracking"])
+
+Token = Annotated[
+    str, Path(min_length=20, max_length=400, pattern=r"^[A-Za-z0-9_\-.]+$", description="From the letter.")
+]
+#: What a complainant can do beside answering the response.
+DOES = tuple(
+    a for a in COMMANDS if a in allowed(Status.CONFIRMING, frozenset({Role.COMPLAINANT})) or a == "customer_replied"
+)
+
+
+class Tracked(shapes.Shape):
+    """A complaint, as its complainant sees it."""
+
+    reference: str
+    status: Status
+    subject: str
+    narrative: str
+    received_at: datetime
+    acknowledged_at: datetime | None
+    due_at: datetime | None = Field(description="By when we mean to answer.")
+    responded_at: datetime | None
+    closed_at: datetime | None
+    waiting_until: datetime | None = Field(description="How long we wait for you, if we do.")
+    allowed_actions: list[str]
+    asks_confirmation: bool = Field(description="Do you accept the outcome? POST to `confirmation`.")
+    timeline: list[shapes.EventShape]
+    thread: list[shapes.MessageShape]
+
+
+@router.get("", summary="Follow a complaint", responses=documented(404))
+def follow(product: Product, token: Token) -> Tracked:
+    """Where it stands, what was written, what you can do now."""
+    with product.store.reading(SYSTEM) as work:
+        visitor = product.tracking.open(work, token)
+        complaint = visitor.complaint
+        public = frozenset({Audience.COMPLAINANT})
+        mine = frozenset({Role.COMPLAINANT})
+        return Tracked(
+            **complaint.model_dump(include=set(Tracked.model_fields) - {"timeline", "thread"}),
+            allowed_actions=[a for a in allowed(Status(complaint.status), mine) if a in DOES],
+            asks_confirmation=actions.open_step_of(work, complaint, StepKind.CONFIRMATION) is not None,
+            timeline=[shapes.EventShape.model_validate(e) for e in actions.timeline(work, complaint, public)],
+            thread=[shapes.MessageShape.model_validate(m) for m in view.thread(work, complaint, public)],
+        )
+
+
+def _visit(product: Any, token: str, do: Callable[[Work, str], object]) -> shapes.Allowed:
+    with product.store.reading(SYSTEM) as reading:
+        visitor = product.tracking.open(reading, token)
+    with product.store.work(visitor.actor) as work:
+        do(work, visitor.complaint.reference)
+    with product.store.reading(SYSTEM) as reading:
+        complaint = product.tracking.open(reading, token).complaint
+    can = [a for a in allowed(Status(complaint.status), frozenset({Role.COMPLAINANT})) if a in DOES]
+    return shapes.Allowed(
+        reference=complaint.reference, status=complaint.status, version=complaint.version, actions=can
+    )
+
+
+@router.post(
+    "/confirmation",
+    summary="Accept or reject the outcome, and rate it",
+    response_model=shapes.Allowed,
+    responses={200: {"description": "Thank you; says what can be done next."}, **documented(404, 409, 413, 415)},
+    openapi_extra=takes(ConfirmationForm),
+)
+def confirmation(
+    product: Product, token: Token, form: Annotated[ConfirmationForm, Depends(json_body(ConfirmationForm))]
+) -> shapes.Allowed:
+    """Your verdict on the response. Not accepting it is an appeal: somebody else looks at it."""
+
+    def confirm(work: Work, reference: str) -> None:
+        complaint = lock_reference(work, reference)
+        step = actions.open_step_of(work, complaint, StepKind.CONFIRMATION)
+        if step is None:
+            if complaint.status == Status.CONFIRMING:
+                raise Conflict("We will call you about the outcome.")
+            raise ActionNotAllowed("confirm", complaint.status, [])
+        steps.complete(work, step.id, form.model_dump(mode="json"))
+
+    return _visit(product, token, confirm)
+
+
+def _operation(action: str, form: type[Form]) -> Callable[..., shapes.Allowed]:
+    body = Depends(json_body(form))
+
+    def do(product: Product, token: Token, command: Form = body) -> shapes.Allowed:
+        return _visit(
+            product,
+            token,
+            lambda work, reference: actions.act(work, reference, action, command.model_dump(exclude_unset=True)),
+        )
+
+    return do
+
+
+for _action in DOES:
+    router.add_api_route(
+        f"/actions/{_action}",
+        _operation(_action, COMMANDS[_action]),
+        methods=["POST"],
+        name=f"track_{_action}",
+        operation_id=f"track_{_action}",
+        summary=_action.replace("_", " ").capitalize(),
+        description=COMMANDS[_action].__doc__,
+        response_model=shapes.Allowed,
+        responses={200: {"description": "Done; says what can be done next."}, **documented(404, 409, 413, 415)},
+        openapi_extra=takes(COMMANDS[_action]),
+    )

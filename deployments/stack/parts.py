@@ -35,6 +35,11 @@ class Deaths:
 
     _at: list[float] = field(default_factory=list)
 
+    @property
+    def lately(self) -> int:
+        """How often within the last minute, when it was last asked."""
+        return len(self._at)
+
     def pause(self, now: float) -> float | None:
         """Note a death; seconds until the next try, doubling each time. None: too many, give up."""
         self._at = [at for at in self._at if now - at < _MEMORY] + [now]

@@ -12,6 +12,7 @@ import os
 import shutil
 import socket
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Callable
@@ -26,7 +27,7 @@ from deployments import prefect_settings, register
 from deployments.stack import embedded_postgres, external_postgres
 from deployments.stack.errors import StackError
 from deployments.stack.migrate import upgrade
-from deployments.stack.parts import MOST_DEATHS, Deaths, Part, last_words, rotate
+from deployments.stack.parts import Deaths, Part, last_words, rotate
 
 #: Free space below which we do not start, in bytes.
 LEAST_FREE = 200_000_000
@@ -84,9 +85,9 @@ class Stack:
             self.home.mkdir(parents=True, exist_ok=True, mode=0o700)
             self._take_lock()
             (self.home / "log").mkdir(exist_ok=True)
-            probe = self.home / ".probe"
-            probe.write_bytes(b"x" * 1_000_000)
-            probe.unlink()
+            with tempfile.TemporaryFile(dir=self.home) as probe:
+                probe.write(b"x" * 1_000_000)
+                probe.flush()
         except OSError as error:
             raise StackError(
                 f"Cannot write to the state folder {self.home}: {error.strerror}. "
@@ -279,7 +280,7 @@ class Stack:
         pause = deaths.pause(time.monotonic())
         if pause is None:
             raise StackError(
-                f"'{name}' died {MOST_DEATHS} times within a minute; giving up. "
+                f"'{name}' died {deaths.lately} times within a minute; giving up. "
                 f"Its last words: {last_words(log)} (log: {log})"
             )
         self.say(f"{name} ended; starting it again in {pause:.1f} s (log: {log})")

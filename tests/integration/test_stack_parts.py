@@ -1,0 +1,94 @@
+"""Keeping a process alive: back-off, giving up loudly, hanging processes, logs that grow."""
+
+from __future__ import annotations
+
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+
+from config.settings import Settings
+from deployments.stack import parts, supervisor
+from deployments.stack.errors import StackError
+from deployments.stack.parts import Deaths, Part, rotate
+from deployments.stack.supervisor import Stack
+
+
+def part(tmp_path: Path, program: str, ready: bool = True) -> Part:
+    return Part("thing", [sys.executable, "-c", program], {}, tmp_path / "log" / "thing.log", lambda: ready)
+
+
+def test_pauses_double_and_end() -> None:
+    deaths = Deaths()
+    assert [deaths.pause(1000.0) for _ in range(6)] == [0.2, 0.4, 0.8, 1.6, 3.2, None]
+    assert deaths.pause(1061.0) == 0.2  # a minute later all is forgiven
+
+
+def test_what_dies_again_and_again_is_given_up_with_its_last_words(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(parts, "MOST_DEATHS", 3)
+    stack = Stack(Settings(home=tmp_path))
+    thing = part(tmp_path, "raise SystemExit('the disk of doom is full')")
+    stack.parts["thing"] = thing
+    thing.start()
+    with pytest.raises(StackError) as caught:
+        stack.watch()
+    assert "'thing' died 3 times within a minute; giving up." in str(caught.value)
+    assert f"the disk of doom is full (log: {thing.log})" in str(caught.value)
+    stack.stop()
+
+
+def test_what_lives_and_does_not_answer_is_started_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(supervisor, "SICK_FOR", 0.2)
+    monkeypatch.setattr(supervisor, "_PROBE_EVERY", 0.1)
+    said: list[str] = []
+    stack = Stack(Settings(home=tmp_path), said.append)
+    thing = part(tmp_path, "import time; time.sleep(60)", ready=False)
+    stack.parts["thing"] = thing
+    thing.start()
+    first = thing.pid
+    watching = threading.Thread(target=stack.watch)
+    watching.start()
+    while thing.pid in (first, None):
+        watching.join(0.05)
+    stack.request_stop()
+    watching.join()
+    assert any(line.startswith("thing has not answered") for line in said)
+    stack.stop()
+    assert thing.pid is None
+
+
+def test_stopping_ends_what_ignores_the_signal_and_what_it_started(tmp_path: Path) -> None:
+    stubborn = """
+import signal, subprocess, sys, time
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
+print(child.pid, flush=True)
+time.sleep(60)
+"""
+    thing = part(tmp_path, stubborn)
+    thing.start()
+    while not thing.log.read_text().strip():
+        threading.Event().wait(0.02)
+    child = Path("/proc") / thing.log.read_text().strip()
+    thing.ask_to_stop()
+    thing.end(0.2)
+    assert thing.pid is None
+    for _ in range(100):
+        if not child.exists() or "Z" in (child / "stat").read_text().split()[2]:
+            return
+        threading.Event().wait(0.02)
+    pytest.fail("the child of a killed part lives on")
+
+
+def test_a_log_that_grew_is_set_aside_while_it_is_written_to(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(parts, "LOG_LIMIT", 10)
+    log = tmp_path / "thing.log"
+    with log.open("ab", buffering=0) as writer:
+        writer.write(b"a long first line\n")
+        rotate(log)
+        writer.write(b"second\n")
+    assert log.read_text() == "second\n"
+    assert (tmp_path / "thing.log.1").read_text() == "a long first line\n"

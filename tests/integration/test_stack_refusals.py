@@ -1,0 +1,162 @@
+"""Whatever keeps the system from starting is said in one sentence that names what to do."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+from sqlalchemy.engine import make_url
+
+from complaints.domain.errors import InvalidInput
+from config.settings import Settings, load_settings
+from deployments.stack import supervisor
+from deployments.stack.errors import StackError
+from deployments.stack.migrate import upgrade
+from deployments.stack.supervisor import Stack
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Callable[..., Settings]:
+    """Makes settings on a new state folder and free ports."""
+    return lambda **more: Settings(
+        **{"home": tmp_path / "home", "web_port": free_port(), "prefect_port": free_port(), **more}
+    )
+
+
+def refusal(settings: Settings) -> str:
+    """What starting with these settings is answered with."""
+    with pytest.raises(StackError) as caught, Stack(settings):
+        pass
+    return str(caught.value)
+
+
+@pytest.fixture
+def tiny_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 2 MB. Only root may mount one; others get a folder on the ordinary disk."""
+    place = tmp_path / "disk"
+    place.mkdir()
+    mounted = (
+        subprocess.run(["mount", "-t", "tmpfs", "-o", "size=2m", "tmpfs", place], capture_output=True).returncode == 0
+    )
+    yield place
+    if mounted:
+        subprocess.run(["umount", "-l", place], check=True)
+
+
+def test_a_second_start_on_the_same_folder(settings: Callable[..., Settings]) -> None:
+    first = Stack(settings())
+    first._take_folder()
+    try:
+        assert refusal(settings()) == (
+            f"The system already runs on {first.home} (process {os.getpid()}). "
+            "Stop it first, or set COMPLAINTS_HOME to another folder."
+        )
+    finally:
+        first.stop()
+    again = Stack(settings())
+    again._take_folder()
+    again.stop()
+
+
+@pytest.mark.parametrize("name", ["web_port", "prefect_port"])
+def test_a_taken_port(settings: Callable[..., Settings], name: str) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        assert refusal(settings(**{name: port})) == (
+            f"Port {port} on 127.0.0.1 cannot be used: Address already in use. "
+            f"Stop what uses it, or set COMPLAINTS_{name.upper()} to another."
+        )
+
+
+def test_a_full_disk(settings: Callable[..., Settings], tiny_disk: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    if not tiny_disk.is_mount():  # no right to mount: every disk is too small for this threshold
+        monkeypatch.setattr(supervisor, "LEAST_FREE", 10**18)
+    home = tiny_disk / "home"
+    assert "MB are free on the disk of" in refusal(settings(home=home))
+    if tiny_disk.is_mount():
+        (tiny_disk / "ballast").write_bytes(b"x" * 1_500_000)
+        assert refusal(settings(home=home)) == (
+            f"Cannot write to the state folder {home}: No space left on device. "
+            "Free some space or set COMPLAINTS_HOME to a folder of yours elsewhere."
+        )
+        assert [p for p in home.rglob("*") if p.is_file() and p.stat().st_size > 100] == []
+
+
+def test_a_state_folder_that_is_a_file(settings: Callable[..., Settings], tmp_path: Path) -> None:
+    (tmp_path / "home").write_text("I am a file")
+    assert "Cannot write to the state folder" in refusal(settings())
+
+
+@pytest.mark.parametrize(
+    ("url", "reason"),
+    [
+        ("mysql://somewhere/complaints", "must begin with postgresql://"),
+        ("postgresql://user:secret@host:port/complaints", "is not a database URL"),
+        ("postgresql://host", "names no database"),
+    ],
+)
+def test_a_wrong_database_url(monkeypatch: pytest.MonkeyPatch, url: str, reason: str) -> None:
+    monkeypatch.setenv("COMPLAINTS_DATABASE_URL", url)
+    with pytest.raises(InvalidInput, match=f"COMPLAINTS_DATABASE_URL: {reason}") as caught:
+        load_settings()
+    assert "secret" not in str(caught.value)
+
+
+def test_a_misspelt_setting(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COMPLAINTS_WORKRES", "4")
+    with pytest.raises(InvalidInput, match=r"COMPLAINTS_WORKRES: .*did you mean COMPLAINTS_WORKERS\?"):
+        load_settings()
+
+
+def test_an_unreachable_database(settings: Callable[..., Settings]) -> None:
+    said = refusal(settings(database_url=f"postgresql://u:p@127.0.0.1:{free_port()}/complaints"))
+    assert said.startswith("The database cannot be reached: ")
+    assert said.endswith("Check COMPLAINTS_DATABASE_URL.")
+
+
+def test_a_wrong_password(settings: Callable[..., Settings], postgres: str) -> None:
+    wrong = make_url(postgres).set(password="wrong", database="postgres").render_as_string(hide_password=False)
+    said = refusal(settings(database_url=wrong))
+    assert "password authentication failed" in said
+    assert said.endswith("Check COMPLAINTS_DATABASE_URL.")
+
+
+def test_a_newer_schema(settings: Callable[..., Settings], database: str) -> None:
+    with psycopg.connect(database.replace("+psycopg", "")) as connection:
+        connection.execute("UPDATE alembic_version SET version_num = '9999'")
+    plain = database.replace("+psycopg", "")
+    said = refusal(settings(database_url=plain, prefect_database_url=plain))
+    assert "has schema 9999, newer than" in said
+    assert "install the newer version" in said
+
+
+def test_migrating_again_changes_nothing(database: str) -> None:
+    assert upgrade(database) == upgrade(database)
+
+
+def test_the_command_line_says_it_in_one_line_and_fails(tmp_path: Path) -> None:
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        env = {**os.environ, "COMPLAINTS_HOME": str(tmp_path), "COMPLAINTS_WEB_PORT": str(port)}
+        ended = subprocess.run(
+            [sys.executable, "-m", "deployments.cli", "up"], env=env, capture_output=True, text=True, timeout=60
+        )
+    assert ended.returncode == 1
+    assert f"Port {port} on 127.0.0.1 cannot be used" in " ".join(ended.stderr.split())
+    assert "Traceback" not in ended.stderr + ended.stdout

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC
 from typing import Any
@@ -35,10 +35,20 @@ def event_body(event: Event) -> dict[str, Any]:
     }
 
 
+def digest_body(previous: str, body: Mapping[str, Any]) -> str:
+    """SHA-256, hex, over `previous` and the canonical JSON of a body made by `event_body`."""
+    canonical = json.dumps(body, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(f"{previous}\n{canonical}".encode()).hexdigest()
+
+
 def digest(event: Event) -> str:
-    """SHA-256, hex, over `previous` and the canonical JSON of the body."""
-    canonical = json.dumps(event_body(event), ensure_ascii=False, sort_keys=True, separators=(",", ":"))
-    return hashlib.sha256(f"{event.previous}\n{canonical}".encode()).hexdigest()
+    """The hash that `event` must carry."""
+    return digest_body(event.previous, event_body(event))
+
+
+def entry(event: Event) -> dict[str, Any]:
+    """One event as it is archived: its body with both hashes."""
+    return event_body(event) | {"previous": event.previous, "hash": event.hash}
 
 
 @dataclass(frozen=True)
@@ -51,18 +61,24 @@ class Break:
 
 def verify(events: Iterable[Event], head: str, count: int) -> list[Break]:
     """Every break in one complaint's log, given in order; empty means untouched."""
+    return verify_entries((entry(e) for e in events), head, count)
+
+
+def verify_entries(entries: Iterable[Mapping[str, Any]], head: str, count: int) -> list[Break]:
+    """The same for a log as it lies in an archive bag."""
     breaks: list[Break] = []
     previous, expected = GENESIS, 0
-    for event in events:
+    for each in entries:
         expected += 1
-        if event.seq != expected:
-            breaks.append(Break(event.seq, f"event {expected} is missing"))
-            expected = event.seq
-        if event.previous != previous:
-            breaks.append(Break(event.seq, "does not follow the event before it"))
-        if digest(event) != event.hash:
-            breaks.append(Break(event.seq, "its content was changed"))
-        previous = event.hash
+        body = {key: value for key, value in each.items() if key not in ("previous", "hash")}
+        if body["seq"] != expected:
+            breaks.append(Break(body["seq"], f"event {expected} is missing"))
+            expected = body["seq"]
+        if each["previous"] != previous:
+            breaks.append(Break(expected, "does not follow the event before it"))
+        if digest_body(each["previous"], body) != each["hash"]:
+            breaks.append(Break(expected, "its content was changed"))
+        previous = each["hash"]
     if expected != count:
         breaks.append(Break(expected + 1, f"{count - expected} events at the end are missing"))
     elif previous != head and (count or head):

@@ -212,7 +212,7 @@ def install(app: FastAPI) -> None:
 async def _on_domain(request: Request, error: Exception) -> Response:
     assert isinstance(error, errors.ComplaintsError)
     answer = of_domain(error)
-    if isinstance(error, errors.StaleVersion) and "if-match" in request.headers:
+    if isinstance(error, errors.StaleVersion) and request.headers.get("if-match", "*").strip() != "*":
         answer = Answer(412, answer.code, answer.detail, more=answer.more)
     if answer.status == HTTPStatus.INTERNAL_SERVER_ERROR:
         logger.error("request %s failed", getattr(request.state, "request_id", ""), exc_info=error)
@@ -263,12 +263,9 @@ async def _on_http(request: Request, error: Exception) -> Response:
 
 def _methods(request: Request) -> list[str]:
     """All methods that the path of the request knows, over all its routes."""
-    found: set[str] = set()
-    for route in request.app.routes:
-        match, _ = route.matches(request.scope)
-        if match is not Match.NONE:
-            found |= set(getattr(route, "methods", None) or ())
-    return sorted(found)
+    known = ("DELETE", "GET", "HEAD", "PATCH", "POST", "PUT")
+    scopes = {method: {**request.scope, "method": method} for method in known}
+    return [m for m in known if any(route.matches(scopes[m])[0] is Match.FULL for route in request.app.routes)]
 
 
 def documented(*statuses: int) -> dict[int | str, dict[str, Any]]:

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from complaints.domain.errors import InvalidInput, LimitExceeded, NotFound
+from complaints.domain.errors import LimitExceeded, NotFound
 
 #: Bytes from the beginning of a file that are kept to find out what it is.
 HEAD = 4096
@@ -52,9 +52,7 @@ class Upload:
         self._file.write(chunk)
 
     def keep(self) -> Blob:
-        """Make it permanent, durable before this returns; `InvalidInput` when it is empty."""
-        if self.size == 0:
-            raise InvalidInput("the file is empty; choose another one", "file")
+        """Make it permanent, durable before this returns."""
         self._file.flush()
         os.fsync(self._file.fileno())
         self._file.close()

@@ -107,6 +107,8 @@ async def _pour(pieces: AsyncIterator[bytes], upload: Upload) -> None:
 def _store(
     product: App, actor: Actor, reference: str, upload: Upload, claimed: str, audience: Audience
 ) -> tuple[shapes.AttachmentShape, bool]:
+    if upload.size == 0:
+        raise InvalidInput("the file is empty; choose another one", "file")
     name = safe_name(claimed)
     kind = content_type(upload.head, name, product.settings.attachment_types)
     blob = upload.keep()

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 from uuid import UUID
 
 from fastapi import APIRouter, Depends, Header, Query, Response
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from complaints.domain.forms import Code
 from complaints.domain.intake import NewComplaint
@@ -16,7 +16,7 @@ from complaints.services.decision import remedies
 from complaints.store.tables import Complaint
 from web.api import present, shapes
 from web.api.body import json_body, takes
-from web.api.params import Reference
+from web.api.params import Instant, Reference
 from web.auth import Product, Reader, Submitter
 from web.problems import documented
 
@@ -79,9 +79,9 @@ class Wanted(BaseModel):
     team: list[Code] = Field(default=[], description="With any of these teams.")
     assignee: UUID | None = Field(default=None, description="Assigned to this person.")
     unassigned: bool = Field(default=False, description="Assigned to nobody.")
-    received_from: AwareDatetime | None = Field(default=None, description="Received at or after.")
-    received_before: AwareDatetime | None = Field(default=None, description="Received before.")
-    due_before: AwareDatetime | None = Field(default=None, description="Due before.")
+    received_from: Instant | None = Field(default=None, description="Received at or after.")
+    received_before: Instant | None = Field(default=None, description="Received before.")
+    due_before: Instant | None = Field(default=None, description="Due before.")
     words: str = Field(default="", max_length=200, description="Words of subject, narrative, name or reference.")
     limit: int = Field(default=50, ge=1, le=200, description="Most items on one page.")
     cursor: str | None = Field(default=None, max_length=200, description="`next` of the page before, unchanged.")

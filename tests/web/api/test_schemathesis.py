@@ -1,0 +1,53 @@
+"""The OpenAPI document keeps its word: schemathesis against the running API, all checks, no finding."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import httpx
+
+from complaints.services import people
+from config.wiring import App
+from tests.web.api.conftest import SUBMISSION, make_key, walked
+from tests.web.api.server import serving
+from web.app import create_app
+
+_CONFIG = Path(__file__).with_name("schemathesis.toml")
+
+
+def test_schemathesis_has_no_finding(product: App, tmp_path: Path) -> None:
+    key = make_key(product, *people.SCOPES)
+    with serving(create_app(product)) as url:
+        made = httpx.post(f"{url}/api/v1/complaints", json=SUBMISSION, headers={"Authorization": f"Bearer {key}"})
+        reference = made.json()["reference"]
+        walked(product, reference)
+        runs = [
+            _start(url, key, tmp_path / "actions", reference, "--include-path-regex=/actions/", "--phases=coverage,fuzzing", "-n4"),
+            _start(url, key, tmp_path / "others", None, "--exclude-path-regex=/actions/", "-n8"),
+        ]
+        answers = [run.communicate(timeout=240)[0] for run in runs]
+    for run, answer in zip(runs, answers, strict=True):
+        assert run.returncode == 0, answer[-20_000:]
+        assert " passed" in answer
+
+
+def _start(url: str, key: str, folder: Path, reference: str | None, *options: str) -> subprocess.Popen[str]:
+    """One run, in a process and folder of its own; with `reference`, every operation meets that complaint."""
+    folder.mkdir()
+    known = f'[parameters]\n"path.reference" = "{reference}"\n' if reference else ""
+    config = folder / "schemathesis.toml"
+    config.write_text(known + _CONFIG.read_text())
+    command = [
+        str(Path(sys.executable).with_name("schemathesis")),
+        f"--config-file={config}",
+        "run",
+        f"{url}/openapi.json",
+        f"--header=Authorization: Bearer {key}",
+        "--checks=all",
+        "--continue-on-failure",
+        "--no-color",
+        *options,
+    ]
+    return subprocess.Popen(command, cwd=folder, text=True, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)

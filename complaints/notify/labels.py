@@ -1,0 +1,71 @@
+"""Words for codes in letters, in both languages, in one table. A code without a word is shown as it is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+_Words = Mapping[str, tuple[str, str]]  #: code → (English, Chinese)
+
+LABELS: Mapping[str, _Words] = {
+    "finding": {
+        "upheld": ("Your complaint is justified.", "您的投诉属实。"),
+        "partly_upheld": ("Your complaint is justified in part.", "您的投诉部分属实。"),
+        "not_upheld": (
+            "On what we found, we cannot agree with your complaint.",
+            "根据核实的情况，您的投诉未能成立。",
+        ),
+    },
+    "remedy": {
+        "apology": ("Apology", "致歉"),
+        "refund": ("Refund", "退款"),
+        "compensation": ("Compensation", "赔偿"),
+        "replacement": ("Replacement", "更换"),
+        "repair": ("Repair", "维修"),
+        "correction": ("Correction", "更正"),
+        "coupon": ("Voucher", "优惠券"),
+        "points": ("Points", "积分"),
+        "service_change": ("Change of our service", "服务改进"),
+        "other": ("Measure", "其他措施"),
+    },
+    "closing": {
+        "explanation": ("explained", "已作说明"),
+        "monetary_relief": ("settled with a payment or credit", "已给予经济补偿"),
+        "non_monetary_relief": ("put right without a payment", "已采取其他措施解决"),
+        "not_upheld": ("we could not agree with the complaint", "投诉未能成立"),
+        "withdrawn": ("withdrawn", "投诉人撤回"),
+        "no_response": ("no answer to our questions", "未收到回复"),
+        "rejected": ("not taken up", "未予受理"),
+        "merged": ("handled together with another complaint", "已合并处理"),
+    },
+    "severity": {
+        "critical": ("critical", "特别严重"),
+        "serious": ("serious", "严重"),
+        "moderate": ("moderate", "一般"),
+        "minor": ("minor", "轻微"),
+    },
+    "step": {
+        "triage": ("triage", "分诊"),
+        "investigation": ("investigation", "调查核实"),
+        "approval": ("approval", "审批"),
+        "remedy": ("remedy", "落实处理措施"),
+        "response": ("response letter", "答复投诉人"),
+        "call_back": ("call back", "电话回访"),
+        "confirmation": ("confirmation by the complainant", "投诉人确认"),
+        "review": ("review", "复核"),
+        "external": ("case before an external body", "外部机构处理"),
+        "closure": ("closure", "结案"),
+        "extension": ("extension", "延期"),
+        "management_review": ("management review", "管理层审阅"),
+    },
+    "reason": {
+        "the complainant answered": ("the complainant answered", "投诉人已回复"),
+        "the complainant wrote": ("the complainant wrote", "投诉人发来新消息"),
+        "the complainant did not answer": ("the complainant did not answer", "投诉人未在期限内回复"),
+    },
+}
+
+
+def label(table: str, code: str, *, chinese: bool) -> str:
+    """The word for `code`; free text (such as a reason typed by a person) comes back unchanged."""
+    words = LABELS[table].get(code)
+    return code if words is None else words[1 if chinese else 0]

@@ -3,7 +3,7 @@
 The truth is the complaint's row. A run is woken because the row may have changed, so it reads the row; only where
 somebody used the form that Prefect's own screens show does the answer come from here.
 
-Every suspension has its own set of keys (gate and run count), because Prefect stores one answer per key and refuses
+Every suspension has its own set of keys (gate and a random part: Prefect's run count does not grow with a resume), because Prefect stores one answer per key and refuses
 the second for ever: that is what makes parallel wake-ups safe, and it must not stop a later suspension at the same
 gate. The form is stored before the run is suspended, so a quick answer always finds it.
 """
@@ -15,6 +15,7 @@ import json
 import re
 from functools import cache
 from typing import Any
+from uuid import uuid4
 
 from prefect._internal.pydantic.v2_schema import create_v2_schema
 from prefect.client.orchestration import PrefectClient
@@ -58,7 +59,7 @@ async def _answer(client: PrefectClient, run: FlowRun, gate: str) -> dict[str, A
 async def _suspend(
     client: PrefectClient, run: FlowRun, gate: str, form: type[BaseModel], description: str
 ) -> State[Any]:
-    visit = f"{_slug(gate)}--{run.run_count}"
+    visit = f"{_slug(gate)}--{uuid4().hex[:12]}"
     keys = {"schema": f"form-{visit}", "response": f"answer-{visit}", "description": f"text-{visit}"}
     inputs = {keys["schema"]: _schema(form, gate)}
     if description:

@@ -6,6 +6,7 @@ import http.server
 import json
 import logging
 import socket
+import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -18,6 +19,9 @@ from pathlib import Path
 import pytest
 from aiosmtpd.controller import Controller
 from aiosmtpd.smtp import SMTP, AuthResult, Envelope, LoginPassword, Session
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
 
 from complaints.domain.errors import InvalidInput, Permanent, Retryable
 from complaints.domain.ports import Letter, Message
@@ -204,6 +208,44 @@ def test_a_server_without_tls_is_not_trusted(post: tuple[Post, int], make_sender
     with pytest.raises(Retryable, match="STARTTLS"):
         sender.send(message(), NOW)
     assert handler.users == []
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> ssl.SSLContext:
+    """A server's certificate that nobody vouches for."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "localhost")])
+    signed = (
+        x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+        .not_valid_before(datetime(2020, 1, 1, tzinfo=UTC))
+        .not_valid_after(datetime(2100, 1, 1, tzinfo=UTC))
+        .sign(key, hashes.SHA256())
+    )
+    path = tmp_path_factory.mktemp("tls") / "server.pem"
+    pem = serialization.Encoding.PEM
+    plain = (serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    path.write_bytes(key.private_bytes(pem, *plain) + signed.public_bytes(pem))
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(path)
+    return context
+
+
+@pytest.mark.parametrize("mode", ["starttls", "ssl"])
+def test_encrypted_lines(certificate: ssl.SSLContext, make_sender: MakeSender, mode: str) -> None:
+    handler = Post()
+    with socket.create_server(("127.0.0.1", 0)) as found:
+        port = found.getsockname()[1]
+    tls = {"ssl_context": certificate} if mode == "ssl" else {"tls_context": certificate, "require_starttls": True}
+    controller = Controller(handler, "127.0.0.1", port, **tls)
+    controller.start()
+    try:
+        url = f"mailtos://127.0.0.1:{port}?{FROM}&mode={mode}"
+        make_sender(f'url = "{url}&verify=no"\ntags = ["complainant"]').send(message(), NOW)
+        assert len(handler.mails) == 1
+        with pytest.raises(Retryable, match="certificate verify failed"):
+            make_sender(f'url = "{url}"\ntags = ["complainant"]').send(message(), NOW)
+    finally:
+        controller.stop()
 
 
 def test_connection_refused(make_sender: MakeSender) -> None:

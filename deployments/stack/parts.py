@@ -61,6 +61,7 @@ class Part:
     started: float = 0.0  #: monotonic
     deaths: Deaths = field(default_factory=Deaths, repr=False)
     revive_at: float | None = None  #: monotonic; it is dead and waits for its next start
+    well: bool = False  #: it has answered since its last start
     sick_since: float | None = None  #: monotonic; it lives and does not answer
 
     def start(self) -> None:
@@ -75,7 +76,7 @@ class Part:
                 stdin=subprocess.DEVNULL,
                 start_new_session=True,
             )
-        self.started, self.revive_at, self.sick_since = time.monotonic(), None, None
+        self.started, self.revive_at, self.sick_since, self.well = time.monotonic(), None, None, False
 
     @property
     def pid(self) -> int | None:

@@ -220,6 +220,7 @@ class Stack:
         while waiting:
             for part in [*waiting]:
                 if self._is_up(part):
+                    part.well = True
                     waiting.remove(part)
                     self._ready(part.name, part.started, f"process {part.pid}")
             time.sleep(0.05)
@@ -243,10 +244,12 @@ class Stack:
         probed = time.monotonic()
         while not self._stopping.wait(_LOOK_EVERY):
             self._keep_postgres()
+            due = time.monotonic() - probed > _PROBE_EVERY
             for part in self.parts.values():
                 self._keep(part)
-            if time.monotonic() - probed > _PROBE_EVERY:
-                self._probe()
+                if due or not part.well:
+                    self._probe(part)
+            if due:
                 for log in (self.home / "log").glob("*.log"):
                     rotate(log)
                 probed = time.monotonic()
@@ -266,15 +269,20 @@ class Stack:
             self._write_status()
 
     def _keep(self, part: Part) -> None:
-        if part.pid is not None:
+        if part.pid is not None or self._waits_for_prefect(part):
             return
-        now = time.monotonic()
+        now, part.well = time.monotonic(), False
         if part.revive_at is None:
             part.end(0)  # what it may have started itself
             part.revive_at = now + self._pause(part.name, part.deaths, part.log)
         elif now >= part.revive_at:
             part.start()
             self._write_status()
+
+    def _waits_for_prefect(self, part: Part) -> bool:
+        """A worker ends where it finds no server, and cannot tell that it lives: neither is its fault."""
+        prefect = self.parts.get("prefect")
+        return part.name.startswith("worker") and prefect is not None and not prefect.well
 
     def _pause(self, name: str, deaths: Deaths, log: Path) -> float:
         pause = deaths.pause(time.monotonic())
@@ -286,23 +294,22 @@ class Stack:
         self.say(f"{name} ended; starting it again in {pause:.1f} s (log: {log})")
         return pause
 
-    def _probe(self) -> None:
-        """End a part that lives but has not answered for long; `_keep` then starts it anew."""
-        for part in self.parts.values():
-            if part.pid is None or _asks(part):
-                part.sick_since = None
-                continue
-            if part.name.startswith("worker") and self._prefect_is_away():
-                continue  # it cannot tell Prefect that it lives
-            part.sick_since = part.sick_since or time.monotonic()
-            if time.monotonic() - part.sick_since > SICK_FOR:
-                self.say(f"{part.name} has not answered for {SICK_FOR:.0f} s; ending it (log: {part.log})")
-                part.ask_to_stop()
-                part.end(3)
-
-    def _prefect_is_away(self) -> bool:
-        prefect = self.parts.get("prefect")
-        return prefect is not None and (prefect.pid is None or prefect.sick_since is not None)
+    def _probe(self, part: Part) -> None:
+        """Note whether it answers; end it when it has not for long, so that `_keep` starts it anew."""
+        if part.pid is None:
+            return
+        if _asks(part):
+            if not part.well:
+                self._ready(part.name, part.started, "again")
+            part.well, part.sick_since = True, None
+            return
+        if self._waits_for_prefect(part):
+            return
+        part.sick_since = part.sick_since or time.monotonic()
+        if time.monotonic() - part.sick_since > SICK_FOR:
+            self.say(f"{part.name} has not answered for {SICK_FOR:.0f} s; ending it (log: {part.log})")
+            part.ask_to_stop()
+            part.end(3)
 
     # -- going down
 

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
+from datetime import timedelta
+
+from babel.dates import format_timedelta
 
 _Words = Mapping[str, tuple[str, str]]  #: code → (English, Chinese)
 
@@ -65,7 +69,29 @@ LABELS: Mapping[str, _Words] = {
 }
 
 
+#: How the escalation ladder names what happened: clock, then the rung as a share of its time or a distance from the due
+#: instant.
+_RUNG = re.compile(r"(?P<clock>\w+\.\w+) (?:(?P<share>\d+)%|due(?P<seconds>[+-]\d+)s)")
+
+
 def label(table: str, code: str, *, chinese: bool) -> str:
     """The word for `code`; free text (such as a reason typed by a person) comes back unchanged."""
     words = LABELS[table].get(code)
     return code if words is None else words[1 if chinese else 0]
+
+
+def reason(text: str, *, chinese: bool) -> str:
+    """Why somebody is told, in words: a known reason, a rung of a ladder, or what a person wrote, unchanged."""
+    rung = _RUNG.fullmatch(str(text))  # str: an undefined value names itself
+    if rung is None:
+        return label("reason", text, chinese=chinese)
+    clock, share, seconds = rung["clock"], rung["share"], rung["seconds"]
+    if share is not None and int(share) != 100:
+        return f"时限 {clock} 已用去{share}%" if chinese else f"{share}% of the time of {clock} is used"
+    if share is not None or int(seconds) == 0:
+        return f"时限 {clock} 已到期" if chinese else f"the time of {clock} is over"
+    away = timedelta(seconds=abs(int(seconds)))
+    far = format_timedelta(away, threshold=2, locale="zh_Hans_CN" if chinese else "en")
+    if int(seconds) < 0:
+        return f"时限 {clock} 将在{far}后到期" if chinese else f"{clock} is due in {far}"
+    return f"时限 {clock} 已超过{far}" if chinese else f"{clock} has been overdue for {far}"

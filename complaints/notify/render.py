@@ -24,7 +24,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined, Template, Tem
 from complaints.domain.errors import Permanent
 from complaints.domain.ports import Letter
 from complaints.domain.vocabulary import Language
-from complaints.notify.labels import label
+from complaints.notify.labels import label, reason
 from complaints.notify.page import as_html
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -113,6 +113,7 @@ class TemplateRenderer:
             "span": partial(_span, locale=locale),
             "money": partial(_money, locale=locale),
             "label": lambda code, table: label(table, code, chinese=chinese),
+            "reason": partial(reason, chinese=chinese),
             "one_name": one_name,
         }
         return environment

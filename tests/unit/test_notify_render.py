@@ -56,7 +56,7 @@ FULL: Mapping[str, object] = {
     "into": "EX-2026-000001",
     "text": "We asked the depot.",
     "step": "approval",
-    "items": [{"reference": "EX-2026-000007", "text": "late", "due_at": AT.isoformat()}],
+    "items": [{"reference": "EX-2026-000007", "clock": "fca.final", "rung": "80%", "due_at": AT.isoformat()}],
 }
 
 
@@ -197,7 +197,26 @@ def test_words_of_others_are_neither_code_nor_markup(renderer: TemplateRenderer)
 def test_digest_stands_without_a_complaint(renderer: TemplateRenderer) -> None:
     found = renderer.render("digest", Language.EN, {"name": "", "kind": "digest", "items": FULL["items"]})
     assert found.subject == "Complaints that need attention: 1"
-    assert "EX-2026-000007: late, due 5 March 2026, 01:30 (China Standard Time)" in found.text
+    assert (
+        "EX-2026-000007: 80% of the time of fca.final is used, due 5 March 2026, 01:30 (China Standard Time)"
+        in found.text
+    )
+
+
+@pytest.mark.parametrize(
+    ("code", "english", "chinese"),
+    [
+        ("fca.final 50%", "50% of the time of fca.final is used", "时限 fca.final 已用去50%"),
+        ("fca.final 100%", "the time of fca.final is over", "时限 fca.final 已到期"),
+        ("fca.final due-7200s", "fca.final is due in 2 hours", "时限 fca.final 将在2小时后到期"),
+        ("fca.final due+86400s", "fca.final has been overdue for 24 hours", "时限 fca.final 已超过24小时"),
+        ("the complainant wrote", "the complainant wrote", "投诉人发来新消息"),
+        ("她又打来电话", "她又打来电话", "她又打来电话"),
+    ],
+)
+def test_reasons_in_words(renderer: TemplateRenderer, code: str, english: str, chinese: str) -> None:
+    assert f"Why: {english}\n" in letter(renderer, "escalation", reason=code).text
+    assert f"原因：{chinese}\n" in letter(renderer, "escalation", Language.ZH, reason=code).text
 
 
 @pytest.mark.parametrize("kind", ["no_such_letter", "../en/response", "_open", ""])

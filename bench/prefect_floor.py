@@ -328,9 +328,18 @@ def peer(home: Path, port: int, cores: list[int], runs: int, seconds: float) -> 
     return figure
 
 
-def warm(home: Path, port: int, cores: list[int], runs: int, width: int, workers: int, seconds: float) -> Figure:
-    """The warm worker with the product's settings."""
-    with Floor(home, port, cores).running() as floor:
+def warm(
+    home: Path,
+    port: int,
+    cores: list[int],
+    runs: int,
+    width: int,
+    workers: int,
+    seconds: float,
+    trial: dict[str, str] | None = None,
+) -> Figure:
+    """The warm worker with the product's settings; `trial` changes the server's environment, to weigh one setting."""
+    with Floor(home, port, cores, server={**SERVER, **(trial or {})}).running() as floor:
         floor.workers("warm", "complaints", workers, concurrency=width)
         floor.deploy("warm", "complaints")
         figure = floor.measure("warm", runs, width=width, seconds=seconds, warm_up=min(10, runs))
@@ -349,10 +358,14 @@ def main() -> None:
     parser.add_argument("--port", type=int, default=4210)
     parser.add_argument("--seconds", type=float, default=180.0, help="at most, per worker kind")
     parser.add_argument("--home", type=Path, default=None)
+    parser.add_argument("--set", action="append", default=[], help="NAME=VALUE for the server of the warm run")
     options = parser.parse_args()
+    trial = dict(pair.split("=", 1) for pair in options.set)
     cores = [int(core) for core in options.cores.split(",")]
     home = options.home or Path(tempfile.mkdtemp(prefix="prefect-floor-"))
-    figures = [warm(home / "warm", options.port, cores, options.runs, options.width, options.workers, options.seconds)]
+    figures = [
+        warm(home / "warm", options.port, cores, options.runs, options.width, options.workers, options.seconds, trial)
+    ]
     if options.stock_runs:
         figures.append(peer(home / "stock", options.port + 1, cores, options.stock_runs, options.seconds))
     for figure in figures:

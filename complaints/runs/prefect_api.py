@@ -138,7 +138,11 @@ class PrefectRuns:
         self, method: str, path: str, body: Any = None, *, none_if_404: bool = False, none_if_409: bool = False
     ) -> Any:
         try:
-            response = self._http.request(method, path, json=body)
+            try:
+                response = self._http.request(method, path, json=body)
+            except (httpx.RemoteProtocolError, httpx.ReadError, httpx.WriteError):
+                # the server had closed this kept connection; every call may be repeated
+                response = self._http.request(method, path, json=body)
         except httpx.TransportError as error:
             raise Retryable(f"The Prefect server does not answer ({error!r}).") from error
         code = response.status_code

@@ -19,7 +19,7 @@ from prefect.client.schemas.objects import FlowRun
 from prefect.exceptions import PrefectHTTPStatusError
 
 _log = logging.getLogger("complaints.worker")
-#: A claim made later than this after the poll may be for a run that somebody else has finished by then. Seconds.
+#: A claim later than this after the run was seen may be for a run that somebody else has finished by then. Seconds.
 STALE = 5.0
 
 
@@ -43,24 +43,15 @@ class Answer:
 
 @dataclass(frozen=True)
 class Due:
-    """A scheduled run as the server handed it out: `raw` is the flow run as JSON."""
+    """A scheduled run, as a poll handed it out (with `run`) or as the server's event stream told of it (without)."""
 
-    raw: dict[str, Any]
-    polled: float
-
-    @property
-    def run_id(self) -> UUID:
-        """The flow run."""
-        return UUID(self.raw["id"])
-
-    @property
-    def state_id(self) -> str:
-        """The Scheduled state that is claimed; a run that is scheduled again has another."""
-        return str(self.raw["state_id"])
-
-    def flow_run(self) -> FlowRun:
-        """As the client library's model."""
-        return FlowRun.model_validate(self.raw)
+    run_id: UUID
+    #: The Scheduled state that is claimed; a run that is scheduled again has another.
+    state_id: str
+    deployment_id: UUID | None
+    #: Loop time when it was seen.
+    seen: float
+    run: FlowRun | None = None
 
 
 class Orchestration:
@@ -75,16 +66,21 @@ class Orchestration:
         if queues:
             body["work_queue_names"] = queues
         response = await self._post(f"/work_pools/{pool}/get_scheduled_flow_runs", body)
-        polled = asyncio.get_running_loop().time()
-        return [Due(entry["flow_run"], polled) for entry in response]
+        seen = asyncio.get_running_loop().time()
+        runs = [FlowRun.model_validate(entry["flow_run"]) for entry in response]
+        return [Due(run.id, str(run.state_id), run.deployment_id, seen, run) for run in runs]
+
+    async def read(self, run_id: UUID) -> FlowRun:
+        """The run as the server has it."""
+        return FlowRun.model_validate((await self.client._client.get(f"/flow_runs/{run_id}")).json())
 
     async def claim(self, due: Due, state: str, name: str) -> bool:
-        """Take the run for this worker; False when somebody else has it.
+        """Take the run for this worker; False when somebody else has it, or its time has not come.
 
         The transition id is derived from the Scheduled state that was seen, so every worker proposes the same one, and
         the server refuses a transition whose id it has just made: of any number of claims one wins, in one call.
         """
-        if asyncio.get_running_loop().time() - due.polled > STALE:
+        if asyncio.get_running_loop().time() - due.seen > STALE:
             return False
         transition = str(uuid5(NAMESPACE_URL, f"claim:{due.state_id}"))
         answer = await self.propose(due.run_id, state, name, message=self.holder, transition=transition)

@@ -16,7 +16,8 @@ from prefect import Flow
 from prefect.client.schemas.objects import FlowRun
 from prefect.context import AsyncClientContext
 from prefect.events.clients import get_events_subscriber
-from prefect.events.filters import EventFilter, EventNameFilter
+from prefect.events.filters import EventAnyResourceFilter, EventFilter, EventNameFilter
+from prefect.events.schemas.events import Event
 from prefect.exceptions import Abort, ObjectNotFound, Pause, PrefectHTTPStatusError
 from prefect.flow_engine import run_flow_async, run_flow_sync
 from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, temporary_settings
@@ -32,10 +33,10 @@ from tasks.orphans import orphaned_runs, release
 _log = logging.getLogger("complaints.worker")
 #: What makes a poll worth while, told by the server's event stream.
 _WAKERS = ["prefect.flow-run.Scheduled", "prefect.flow-run.Resuming", "prefect.flow-run.AwaitingRetry"]
-#: Shortest time between two polls: under load one poll finds many runs. Seconds.
-_SPACING = 0.05
-#: The event of a new run comes before its commit: look again after this long. Seconds.
-_SECOND_LOOK = 0.2
+#: Shortest time between two polls, the dearest call there is: one poll finds many runs. Seconds.
+_SPACING = 0.25
+#: The event of a new run comes a little before its commit. Seconds.
+_COMMIT = 0.03
 
 
 class WarmWorker(BaseWorker[BaseJobConfiguration, BaseVariables, BaseWorkerResult]):
@@ -55,7 +56,7 @@ class WarmWorker(BaseWorker[BaseJobConfiguration, BaseVariables, BaseWorkerResul
         self.life = uuid4().hex[:8]
         self.segments = 0
         self._in_flight: dict[UUID, asyncio.Task[None]] = {}
-        self._skipped: set[UUID] = set()
+        self._left_over = False
         self._nudged = asyncio.Event()
         self._stopping = asyncio.Event()
 
@@ -122,37 +123,35 @@ class WarmWorker(BaseWorker[BaseJobConfiguration, BaseVariables, BaseWorkerResul
     # -- picking up
 
     async def _poll_loop(self) -> None:
-        loop, pause, look_again = asyncio.get_running_loop(), 0.5, False
+        loop, pause = asyncio.get_running_loop(), 0.5
         while not self._stopping.is_set():
             self._nudged.clear()
             started = loop.time()
             try:
-                found = await self._poll_once()
+                await self._poll_once()
                 pause = 0.5
             except (httpx.HTTPError, PrefectHTTPStatusError) as error:
                 await self._away(error, pause)
                 pause = min(pause * 2, 8.0)
                 continue
             with suppress(TimeoutError):
-                async with asyncio.timeout(_SECOND_LOOK if look_again and not found else self.poll):
+                async with asyncio.timeout(self.poll):
                     await self._nudged.wait()
-            look_again = self._nudged.is_set()
             await asyncio.sleep(max(0.0, _SPACING - (loop.time() - started)))
 
-    async def _poll_once(self) -> int:
-        free = self.concurrency - len(self._in_flight)
-        if free <= 0:
-            return 0
-        queues = sorted(self._work_queues)
-        due = await self._api.due(self._work_pool_name, queues, free + len(self._in_flight))
-        taken = 0
-        for item in due:
-            if item.run_id in self._in_flight:
-                self._skipped.add(item.run_id)  # resumed before its last segment returned: when that has, we look again
-            elif taken < free and not self._stopping.is_set():
-                self._take(item)
-                taken += 1
-        return taken
+    async def _poll_once(self) -> None:
+        if len(self._in_flight) >= self.concurrency:
+            return
+        # those in flight may be due again already: they must not hide others
+        limit = self.concurrency
+        for due in await self._api.due(self._work_pool_name, sorted(self._work_queues), limit):
+            self._offer(due)
+
+    def _offer(self, due: Due) -> None:
+        if due.run_id in self._in_flight or len(self._in_flight) >= self.concurrency:
+            self._left_over = True  # full, or resumed before its last segment returned: polled for when one has
+        elif not self._stopping.is_set():
+            self._take(due)
 
     def _take(self, due: Due) -> None:
         task = asyncio.create_task(self._segment(due), name=f"segment-{due.run_id}")
@@ -160,11 +159,10 @@ class WarmWorker(BaseWorker[BaseJobConfiguration, BaseVariables, BaseWorkerResul
         task.add_done_callback(lambda done: self._returned(due.run_id, done))
 
     def _returned(self, run_id: UUID, task: asyncio.Task[None]) -> None:
-        full = len(self._in_flight) >= self.concurrency
         self._in_flight.pop(run_id, None)
         self.segments += 1
-        if full or run_id in self._skipped:
-            self._skipped.discard(run_id)
+        if self._left_over:
+            self._left_over = False
             self._nudged.set()
         if not task.cancelled() and (error := task.exception()) is not None:
             _log.error("segment of run %s ended badly", run_id, exc_info=error)
@@ -182,21 +180,31 @@ class WarmWorker(BaseWorker[BaseJobConfiguration, BaseVariables, BaseWorkerResul
     # -- running
 
     async def _segment(self, due: Due) -> None:
-        run = due.flow_run()
         try:
-            flow = await self._book.flow_of(run.deployment_id)
+            flow = await self._book.flow_of(due.deployment_id)
         except (UnknownFlow, ObjectNotFound) as error:
             if await self._api.claim(due, "PENDING", "Pending"):
-                await self._api.insist(run.id, "CRASHED", "Crashed", message=str(error))
+                await self._api.insist(due.run_id, "CRASHED", "Crashed", message=str(error))
             return
-        if not plain(flow):
-            if await self._api.claim(due, "PENDING", "Pending"):
-                await self.client.update_flow_run(run.id, infrastructure_pid=self.holder)
-                await self._engine(flow, run)
+        if due.run is None:
+            await asyncio.sleep(_COMMIT)
+        lean = plain(flow)
+        try:
+            claimed = await self._api.claim(due, *(("RUNNING", "Running") if lean else ("PENDING", "Pending")))
+        except PrefectHTTPStatusError as error:
+            if error.response.status_code != 404:
+                raise
+            self._nudged.set()  # not committed yet
             return
-        if await self._api.claim(due, "RUNNING", "Running"):
-            run.run_count += 1
+        if not claimed:
+            return
+        run = due.run or await self._api.read(due.run_id)
+        if lean:
+            run.run_count += 1 if due.run else 0
             await run_segment(self._api, flow, run)
+        else:
+            await self.client.update_flow_run(run.id, infrastructure_pid=self.holder)
+            await self._engine(flow, run)
 
     async def _engine(self, flow: Flow[Any, Any], run: FlowRun) -> None:
         """Prefect's own engine, for flows that are sync or ask for hooks, retries, results or a computed name."""
@@ -231,13 +239,31 @@ class WarmWorker(BaseWorker[BaseJobConfiguration, BaseVariables, BaseWorkerResul
             await self._events.flush()
 
     async def _listen(self) -> None:
-        """Poll at once when the server says that a run is due; without the stream, polling alone finds it."""
+        """Take what the server tells to be due, without a poll; what is missed here, the next poll finds."""
+        pool = EventAnyResourceFilter(id=[f"prefect.work-pool.{self.work_pool.id}"])
+        wanted = EventFilter(event=EventNameFilter(name=_WAKERS), any_resource=pool)
         while True:
             try:
-                wanted = EventFilter(event=EventNameFilter(name=_WAKERS))
                 async with get_events_subscriber(filter=wanted, reconnect_on_clean_close=True) as stream:
-                    async for _ in stream:
-                        self._nudged.set()
+                    self._nudged.set()  # what happened before
+                    async for event in stream:
+                        if not self._work_queues or self._work_queues & _queues(event):
+                            self._offer(_due(event))
             except Exception as error:  # server restarts, proxies: the stream is an accelerator only
                 _log.warning("no event stream for now, polling every %.1f s: %s", self.poll, error)
             await asyncio.sleep(2.0)
+
+
+def _due(event: Event) -> Due:
+    """The run of a state event; the event has the id of the state that it tells of."""
+    deployment = next((r.id for r in event.related if r.role == "deployment"), None)
+    return Due(
+        run_id=UUID(event.resource.id.rpartition(".")[2]),
+        state_id=str(event.id),
+        deployment_id=UUID(deployment.rpartition(".")[2]) if deployment else None,
+        seen=asyncio.get_running_loop().time(),
+    )
+
+
+def _queues(event: Event) -> set[str]:
+    return {r["prefect.resource.name"] for r in event.related if r.role == "work-queue"}

@@ -115,10 +115,10 @@ class _Taker:
 class Binding:
     """A mapping laid on one header: turns a row of that table into a `NewComplaint`."""
 
-    def __init__(self, mapping: MappingFile, header: Sequence[str], now: datetime, zone: str, source: str = "") -> None:
+    def __init__(self, mapping: MappingFile, header: Sequence[str], now: datetime, zone: str) -> None:
         """`InvalidInput` when a required column is missing or a name stands twice. `zone` is for dates without one."""
         self.header, self._now = list(header), now
-        self._source, self._constants = source or mapping.source, dict(mapping.constants)
+        self._source, self._constants = mapping.source, dict(mapping.constants)
         self._zone, self._formats = ZoneInfo(mapping.zone or zone), mapping.dates
         places = {_key(name): index for index, name in enumerate(header)}
         self._takers = [t for name, rule in mapping.fields.items() if (t := _bind(name, rule, places))]

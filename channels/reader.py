@@ -60,9 +60,8 @@ class Reader:
         now: datetime,
         zone: str = "UTC",
         encoding: str | None = None,
-        source: str = "",
     ) -> None:
-        self.path, self._mapping, self._now, self._zone, self._source = path, mapping, now, zone, source
+        self._mapping, self._now, self._zone = mapping, now, zone
         self.size = path.stat().st_size
         self._raw: BinaryIO = path.open("rb")
         try:
@@ -99,7 +98,7 @@ class Reader:
         yield from self._rows
 
     def _bind(self, header: Sequence[str]) -> Binding:
-        return Binding(self._mapping, header, self._now, self._zone, self._source)
+        return Binding(self._mapping, header, self._now, self._zone)
 
     def _from_csv(self) -> Iterator[Row | BadRow]:
         line, head = self._lines.next()

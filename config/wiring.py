@@ -11,7 +11,6 @@ from functools import cache, cached_property
 from typing import Any
 from uuid import UUID
 
-from complaints.notify.sender import AppriseSender
 from sqlalchemy import Engine
 
 from complaints import crashpoints
@@ -19,6 +18,7 @@ from complaints.archive.bag import BagReceipt, write_bag
 from complaints.archive.dossier import Dossier
 from complaints.domain.ports import Candidate, Classifier, Renderer, Sender
 from complaints.notify.render import TemplateRenderer
+from complaints.notify.sender import AppriseSender
 from complaints.runs.prefect_api import PrefectRuns
 from complaints.services.dispatch import Dispatcher
 from complaints.services.tracking import Tracking
@@ -72,6 +72,11 @@ class App:
         return Store(self.engine, self.policies, wall_clock, self.background.submit)
 
     @cached_property
+    def bulk_store(self) -> Store:
+        """Units of work of an import: the regular dispatch acts on what they record, not this short-lived process."""
+        return Store(self.engine, self.policies, wall_clock)
+
+    @cached_property
     def classifier(self) -> Classifier:
         """The rule-based classifier of the active policy."""
         policy = self.policies.active(wall_clock())
@@ -115,7 +120,7 @@ class App:
     def write_bag(self, collected: dict[str, Any]) -> BagReceipt:
         """Store a collected dossier as a bag."""
         files = [(a["name"], a["sha256"], self.blobs.open(a["sha256"])) for a in collected["attachments"]]
-        return write_bag(Dossier(**collected), files, self.settings.archive_url())
+        return write_bag(Dossier(**collected), files, self.settings.archive_url(), organization=self.settings.company)
 
     def states(self, run_ids: list[UUID]) -> dict[UUID, str]:
         """State type of each run that Prefect knows."""

@@ -63,8 +63,11 @@ def submit(work: Work, new: NewComplaint, *, owner: str = "", key: str | None = 
     return taken
 
 
-def submit_many(work: Work, news: Sequence[NewComplaint]) -> list[Taken]:
-    """Take several in one transaction; those with an external id taken before are left as they are."""
+def submit_many(work: Work, news: Sequence[NewComplaint], *, bulk: bool = False) -> list[Taken]:
+    """Take several in one transaction; those with an external id taken before are left as they are.
+
+    `bulk` puts them all behind the complaints that people wait for now, however they once arrived.
+    """
     for new in news:
         if new.received_at is not None and new.received_at > work.now:
             raise InvalidInput([FieldProblem("received_at", "lies in the future; give when it reached you")])
@@ -77,7 +80,7 @@ def submit_many(work: Work, news: Sequence[NewComplaint]) -> list[Taken]:
             fresh.append(new)
         if identity is not None:
             seen.add(identity)
-    complaints = _insert(work, fresh)
+    complaints = _insert(work, fresh, bulk)
     known |= {
         (c.external_source, c.external_id): Taken(c.id, c.reference, new=False)
         for c in complaints
@@ -119,7 +122,7 @@ def _known(work: Work, news: Sequence[NewComplaint]) -> dict[tuple[str, str], Ta
     return found
 
 
-def _insert(work: Work, news: Sequence[NewComplaint]) -> list[Complaint]:
+def _insert(work: Work, news: Sequence[NewComplaint], bulk: bool) -> list[Complaint]:
     if not news:
         return []
     numbers = work.session.connection().execute(
@@ -131,7 +134,10 @@ def _insert(work: Work, news: Sequence[NewComplaint]) -> list[Complaint]:
     for new, number in zip(news, numbers.scalars(), strict=True):
         complainant = _complainant(work, new)
         people.append(complainant)
-        complaints.append(_complaint(work, new, complainant, int(number), policy.hash))
+        complaint = _complaint(work, new, complainant, int(number), policy.hash)
+        if bulk:
+            complaint.queue = "bulk"
+        complaints.append(complaint)
     work.session.add_all(people)
     work.session.flush()
     work.session.add_all(complaints)
@@ -148,12 +154,7 @@ def _insert(work: Work, news: Sequence[NewComplaint]) -> list[Complaint]:
                 "received_at": complaint.received_at.isoformat(),
             },
         )
-        outbox.add(
-            work,
-            IntentKind.START_RUN,
-            f"start:{complaint.id}:1",
-            complaint_id=complaint.id,
-        )
+    outbox.add_all(work, [outbox.Intent(IntentKind.START_RUN, f"start:{c.id}:1", c.id) for c in complaints])
     return complaints
 
 

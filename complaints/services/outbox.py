@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -16,6 +17,17 @@ from complaints.store.tables import Outbox
 from complaints.store.unit import Work
 
 
+@dataclass(frozen=True)
+class Intent:
+    """What to record: `key` is unique for ever."""
+
+    kind: IntentKind
+    key: str
+    complaint_id: UUID | None = None
+    payload: Mapping[str, Any] = field(default_factory=dict)
+    not_before: datetime | None = None
+
+
 def add(
     work: Work,
     kind: IntentKind,
@@ -26,21 +38,30 @@ def add(
     not_before: datetime | None = None,
 ) -> bool:
     """Record the intent; False when `key` was recorded before (then nothing happens: an intent exists once)."""
-    row = {
-        "id": new_id(work.now),
-        "key": key,
-        "kind": kind,
-        "complaint_id": complaint_id,
-        "payload": dict(payload or {}),
-        "state": "pending",
-        "attempts": 0,
-        "created_at": work.now,
-        "next_at": max(not_before or work.now, work.now),
-        "last_error": "",
-        "receipt": {},
-    }
-    statement = insert(Outbox).values(row).on_conflict_do_nothing(index_elements=["key"]).returning(col(Outbox.id))
-    recorded = work.session.execute(statement).scalar_one_or_none()
-    if recorded is not None:
-        work.intents.append(recorded)
-    return recorded is not None
+    return add_all(work, [Intent(kind, key, complaint_id, payload or {}, not_before)]) == 1
+
+
+def add_all(work: Work, intents: Sequence[Intent]) -> int:
+    """Record several in one statement; how many of them had not been recorded before."""
+    if not intents:
+        return 0
+    rows = [
+        {
+            "id": new_id(work.now),
+            "key": intent.key,
+            "kind": intent.kind,
+            "complaint_id": intent.complaint_id,
+            "payload": dict(intent.payload),
+            "state": "pending",
+            "attempts": 0,
+            "created_at": work.now,
+            "next_at": max(intent.not_before or work.now, work.now),
+            "last_error": "",
+            "receipt": {},
+        }
+        for intent in intents
+    ]
+    statement = insert(Outbox).on_conflict_do_nothing(index_elements=["key"]).returning(col(Outbox.id))
+    recorded = work.session.scalars(statement, rows).all()
+    work.intents.extend(recorded)
+    return len(recorded)

@@ -165,8 +165,6 @@ class Notifications(Section):
     attempts: int = Field(default=8, ge=1, le=50)
     first_retry: timedelta = timedelta(seconds=5)
     longest_retry: timedelta = timedelta(hours=1)
-    timeout: timedelta = timedelta(seconds=10)
-    per_minute: int = Field(default=600, ge=1, description="Most messages handed over per minute.")
     per_recipient_per_hour: int = Field(default=20, ge=1, description="Loop brake: most messages to one address.")
     silent_kinds: tuple[str, ...] = Field(default=(), description="Message kinds this company does not send.")
 

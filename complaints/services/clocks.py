@@ -59,6 +59,13 @@ def spec_of(policy: PolicyBundle, clock: Clock) -> tuple[ClockPolicy, BusinessCa
     return rule, calendar(policy.hash, policy.sla, rule.calendar)
 
 
+def answer_due(work: Work, complaint: Complaint) -> datetime | None:
+    """By when we mean to answer: the earliest due time of the running clocks that our response stops."""
+    policy = work.policies.get(complaint.policy_hash)
+    found = [c for c in of(work, complaint) if c.state == "running" and "send_response" in spec_of(policy, c)[0].stops]
+    return min((c.due_at for c in found if c.due_at is not None), default=None)
+
+
 # -- driven by events
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from complaints.domain.vocabulary import Language, RemedyState
-from complaints.services import decision
+from complaints.services import clocks, decision
 from complaints.store.tables import Complaint
 from complaints.store.unit import Work
 
@@ -25,6 +25,7 @@ def letter_context(work: Work, complaint: Complaint, language: Language) -> dict
         "team": team.label.in_(language) if team else "",
         "severity": complaint.severity,
         "due_at": complaint.due_at,
+        "answer_due_at": clocks.answer_due(work, complaint),
         "finding": complaint.finding,
         "summary": latest.summary if latest else "",
         "remedies": [

@@ -183,7 +183,7 @@ class BusinessCalendar:
         i = bisect_right(self._days, after.toordinal()) + count - 1
         if i >= len(self._days) or after.year < self.first_year:
             raise OutsideCalendar(
-                f"Calendar '{self.key}' knows {self.first_year} to {self.last_year}. Extend its years in calendars.toml."
+                f"Calendar '{self.key}' knows {self.first_year} to {self.last_year}; extend its years in calendars.toml."
             )
         return date.fromordinal(self._days[i])
 

@@ -1,4 +1,4 @@
-"""What can be asked of a complaint beside completing its steps: one pydantic model per action, for API, CLI and console."""
+"""What can be asked of a complaint beside completing its steps: one model per action, for API, CLI and console."""
 
 from __future__ import annotations
 

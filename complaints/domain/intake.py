@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import re
+from datetime import datetime
 from typing import Annotated, Any
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, field_validator
 
+from complaints.domain.validation import storable
 from complaints.domain.vocabulary import Channel, Language, Need
 
 _NO_NUL = r"^[^\x00]*$"
@@ -17,6 +20,10 @@ Email = Annotated[
         strip_whitespace=True, max_length=254, pattern=r"^[^@\s<>,;\x00]+@[^@\s<>,;\x00]+\.[^@\s<>,;.\x00]+$"
     ),
 ]
+#: Nobody's complaint is older; a year like 0001 is a default that slipped through.
+_EARLIEST_YEAR = 1970
+#: A plain number is no date, though pydantic would take it for seconds since 1970.
+_DATE_TIME = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d")
 #: The longest narrative taken, in characters. Longer ones belong into an attachment.
 NARRATIVE_LIMIT = 100_000
 
@@ -81,12 +88,21 @@ class NewComplaint(BaseModel):
     confidential: bool = Field(default=False, description="Only leads, managers and its own handlers may see it.")
     extra: dict[str, Any] = Field(default_factory=dict, description="Further columns of an import, kept as they came.")
 
+    @field_validator("received_at", mode="before")
+    @classmethod
+    def _written_out(cls, value: object) -> object:
+        if isinstance(value, str) and not _DATE_TIME.match(value):
+            raise ValueError("give date, time and offset (RFC 3339), e.g. 2026-03-01T09:00:00+08:00")
+        return value
+
+    @field_validator("received_at")
+    @classmethod
+    def _plausible(cls, value: datetime | None) -> datetime | None:
+        if value is not None and value.year < _EARLIEST_YEAR:
+            raise ValueError(f"lies before {_EARLIEST_YEAR}; give when it reached you")
+        return value
+
     @field_validator("extra")
     @classmethod
     def _bounded(cls, value: dict[str, Any]) -> dict[str, Any]:
-        text = repr(value)
-        if len(text) > 20_000:
-            raise ValueError("at most 20,000 characters")
-        if "\\x00" in text:
-            raise ValueError("must not contain NUL characters")
-        return value
+        return storable(value, 20_000)

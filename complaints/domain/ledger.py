@@ -1,7 +1,7 @@
-"""The ledger of one SLA clock: its budget, what was counted, what was suspended and why. The truth; a due time is derived.
+"""The ledger of one SLA clock: its budget, what was counted, what was suspended and why. A due time is derived.
 
-Every operation returns a new ledger. Nothing edits a due date: the way to move one is to pause, resume, extend, change the
-budget or restart, each with its reason.
+Every operation returns a new ledger. Nothing edits a due date: the way to move one is to pause, resume, extend, change
+the budget or restart, each with its reason.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """The frozen policy bundle: numbers and names that a company decides, never control flow.
 
-One TOML file per field (`taxonomy.toml`, `routing.toml`, …); `config/policy.py` loads and checks them. Each bundle has a
-content hash; a complaint is pinned to the bundle it began under. Durations are ISO 8601 (`P14D`, `PT2H`).
+One TOML file per field (`taxonomy.toml`, `routing.toml`, …); `config/policy.py` loads and checks them. Each bundle
+has a content hash; a complaint is pinned to the bundle it began under. Durations are ISO 8601 (`P14D`, `PT2H`).
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Policy for SLA clocks: calendars, regulatory and internal profiles, ladders, what a response letter must contain.
 
-The numbers of a profile come from its rule, with a citation and the strength of the evidence for it: R, the rule's own text
-was read; S, a secondary source; M, from memory; `ours`, an internal target. Below R the console says: verify first.
+The numbers of a profile come from its rule, with a citation and the strength of the evidence for it: R, the rule's own
+text was read; S, a secondary source; M, from memory; `ours`, an internal target. Below R the console says: verify first.
 """
 
 from __future__ import annotations
@@ -215,7 +215,7 @@ class SlaPolicy(SlaSection):
         return clock.rungs + (self.ladders.get(clock.ladder, ()) if clock.ladder else ())
 
     def applying(
-        self, *, jurisdiction: str, category: str, category_profiles: tuple[str, ...], on: date
+        self, *, jurisdiction: str, category: str, category_profiles: tuple[str, ...], external: bool, on: date
     ) -> list[Profile]:
         """Profiles for a complaint received on a day, in file order."""
         return [
@@ -228,6 +228,7 @@ class SlaPolicy(SlaSection):
                 or (jurisdiction != "" and jurisdiction in p.applies.jurisdictions)
                 or (category != "" and category in p.applies.categories)
                 or p.key in category_profiles
+                or (external and p.applies.external)
             )
         ]
 

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import json
+import re
+from typing import Any, TypeVar
+
 from pydantic import ValidationError
 
 from complaints.domain.errors import FieldProblem
@@ -17,3 +21,20 @@ def problems_of(error: ValidationError, prefix: str = "") -> list[FieldProblem]:
             path, message = message.split(": ", 1)
         found.append(FieldProblem(f"{prefix}{path}".rstrip("."), message, item["type"]))
     return found
+
+
+Document = TypeVar("Document", bound=dict[str, Any])
+_NUL = re.compile(r"(?<!\\)(?:\\\\)*\\u0000")
+
+
+def storable(document: Document, limit: int) -> Document:
+    """A free JSON document that PostgreSQL can keep: finite numbers, no NUL, `limit` characters; or `ValueError`."""
+    try:
+        text = json.dumps(document, allow_nan=False, default=str)
+    except ValueError:
+        raise ValueError("numbers must be finite and not too long") from None
+    if len(text) > limit:
+        raise ValueError(f"at most {limit:,} characters")
+    if _NUL.search(text):
+        raise ValueError("must not contain NUL characters")
+    return document

@@ -1,4 +1,4 @@
-"""The words of complaint handling, as ISO 10002:2018 and the regulators use them. Codes are stored; labels live in gettext."""
+"""The words of complaint handling, as ISO 10002:2018 and the regulators use them. Codes are stored, not labels."""
 
 from __future__ import annotations
 

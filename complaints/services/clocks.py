@@ -1,7 +1,7 @@
 """SLA clocks of a complaint: driven by its events through the policy, escalated by rungs, extended by people.
 
-A clock's row is its ledger; `due_at` and `next_at` (the next rung) are derived and stored so that the tick is one indexed
-query. A complaint's clocks always follow the policy that it is pinned to.
+A clock's row is its ledger; `due_at` and `next_at` (the next rung) are derived and stored so that the tick is one
+indexed query. A complaint's clocks always follow the policy that it is pinned to.
 """
 
 from __future__ import annotations
@@ -16,7 +16,8 @@ from sqlalchemy.dialects.postgresql import insert
 from sqlmodel import col, select
 
 from complaints.crashpoints import reach
-from complaints.domain.businesstime import Budget, BusinessCalendar, OutsideCalendar
+from complaints.domain import clocks as domain
+from complaints.domain.businesstime import BusinessCalendar, OutsideCalendar
 from complaints.domain.calendars import calendar
 from complaints.domain.commands import RequestExtension
 from complaints.domain.errors import Conflict, InvalidInput
@@ -24,23 +25,14 @@ from complaints.domain.explain import DayRow, explain, render
 from complaints.domain.ledger import Ledger
 from complaints.domain.policy import PolicyBundle
 from complaints.domain.ports import SYSTEM
-from complaints.domain.sla_policy import ClockPolicy, Profile, RungPolicy
-from complaints.domain.vocabulary import Audience, ClosingCategory, Language, Severity, Status, StepKind
+from complaints.domain.sla_policy import ClockPolicy, RungPolicy
+from complaints.domain.vocabulary import Audience, Language, Severity, Status, StepKind
 from complaints.services import escalation, notices, opening
 from complaints.store.columns import new_id
 from complaints.store.tables import Clock, Complaint, Event, Rung, Step
 from complaints.store.unit import Store, Work
 
 _RUNNING = ("running", "paused")
-_ENDS_ALL = frozenset({ClosingCategory.WITHDRAWN, ClosingCategory.MERGED, ClosingCategory.REJECTED})
-#: Statuses in which a clock may pause, where its policy says so.
-_PAUSING = {
-    Status.AWAITING_CUSTOMER: "awaiting_customer",
-    Status.AWAITING_THIRD_PARTY: "awaiting_third_party",
-    Status.EXTERNAL: "external",
-}
-#: Events after which category, severity or jurisdiction may select other profiles or budgets.
-_RECLASSIFIES = frozenset({"received", "classified", "reclassify", "refer_externally"})
 
 
 def of(work: Work, complaint: Complaint) -> list[Clock]:
@@ -73,111 +65,52 @@ def on_event(work: Work, complaint: Complaint, event: Event) -> None:
     """Let the clocks see an event: start, stop, pause, resume, restart, change budget, cancel."""
     policy = work.policies.get(complaint.policy_hash)
     moved = event.from_status is not None and event.from_status != event.to_status
-    if not (moved or event.kind in _RECLASSIFIES or event.kind in _triggers(policy)):
+    happened = domain.Happened(event.kind, event.at, moved)
+    if not domain.concerns(policy, happened):
         return
-    clocks = of(work, complaint) if event.kind != "received" else []
-    if event.kind in _RECLASSIFIES:
-        _select_profiles(complaint, policy)
-    for profile in _profiles(complaint, policy):
-        for rule in profile.clocks:
-            mine = [c for c in clocks if c.profile == profile.key and c.name == rule.name]
-            begun = _maybe_start(work, complaint, policy, profile, rule, mine, event)
-            if begun is not None:
-                clocks.append(begun)
-    if moved or event.kind in _triggers(policy) or event.kind == "reclassify":
-        for clock in clocks:
-            _follow(work, complaint, policy, clock, event)
-    live = [c.due_at for c in clocks if c.state in _RUNNING and c.due_at is not None]
+    rows = {(c.profile, c.name, c.round): c for c in (of(work, complaint) if event.kind != "received" else ())}
+    before = domain.Clocks(tuple(complaint.profiles), tuple(_running(c) for c in rows.values()))
+    reached = domain.react(policy, _case(complaint), before, happened)
+    if list(reached.profiles) != complaint.profiles:
+        complaint.profiles = list(reached.profiles)
+    known = {id(r) for r in before.running}
+    for clock in reached.running:
+        if id(clock) not in known:
+            row = rows.setdefault((clock.profile, clock.name, clock.round), _new_row(work, complaint, policy, clock))
+            _save(work, policy, row, clock.ledger)
+    live = [c.due_at for c in rows.values() if c.state in _RUNNING and c.due_at is not None]
     complaint.due_at = min(live, default=None)
 
 
-_TRIGGERS: dict[str, frozenset[str]] = {}
-
-
-def _triggers(policy: PolicyBundle) -> frozenset[str]:
-    known = _TRIGGERS.get(policy.hash)
-    if known is None:
-        rules = [c for p in policy.sla.profiles for c in p.clocks]
-        known = _TRIGGERS[policy.hash] = frozenset(
-            e for c in rules for e in (c.starts, *c.stops, *c.restarts, *c.continues)
-        )
-    return known
-
-
-def _select_profiles(complaint: Complaint, policy: PolicyBundle) -> None:
-    category = policy.taxonomy.category(complaint.category)
-    found = policy.sla.applying(
-        jurisdiction=complaint.jurisdiction,
-        category=complaint.category,
-        category_profiles=category.profiles if category else (),
-        on=complaint.received_at.date(),
+def _case(complaint: Complaint) -> domain.Case:
+    return domain.Case(
+        complaint.received_at,
+        Status(complaint.status),
+        complaint.category,
+        Severity(complaint.severity),
+        complaint.jurisdiction,
+        complaint.closing_category,
     )
-    keys = [p.key for p in found]
-    if keys != complaint.profiles:
-        complaint.profiles = keys
 
 
-def _profiles(complaint: Complaint, policy: PolicyBundle) -> list[Profile]:
-    return [p for key in complaint.profiles if (p := policy.sla.profile(key)) is not None]
+def _running(row: Clock) -> domain.Running:
+    return domain.Running(row.profile, row.name, row.round, Ledger.from_json(row.ledger))
 
 
-def _budget(rule: ClockPolicy, complaint: Complaint) -> Budget:
-    by = rule.by_severity.get(Severity(complaint.severity)) if complaint.severity else None
-    return (by or rule.budget).budget()
-
-
-def _maybe_start(
-    work: Work,
-    complaint: Complaint,
-    policy: PolicyBundle,
-    profile: Profile,
-    rule: ClockPolicy,
-    mine: list[Clock],
-    event: Event,
-) -> Clock | None:
-    """Start the clock, or a fresh round of it; a profile that is selected late counts from the receipt all the same."""
-    late = not mine and rule.starts == "received" and event.kind in _RECLASSIFIES
-    also = not mine and rule.starts == "route" and event.kind in ("confirm_triage",)
-    again = bool(mine) and event.kind in rule.restarts
-    if not (late or again or also or (not mine and event.kind == rule.starts)):
-        return None
-    for old in mine:
-        if old.state in _RUNNING:
-            book = Ledger.from_json(old.ledger).cancel(event.at)
-            _save(work, policy, old, book)
-    start = complaint.received_at if rule.starts == "received" and not again else event.at
-    clock = Clock(
+def _new_row(work: Work, complaint: Complaint, policy: PolicyBundle, clock: domain.Running) -> Clock:
+    rule = policy.sla.clock(clock.profile, clock.name)
+    assert rule is not None
+    return Clock(
         id=new_id(work.now),
         complaint_id=complaint.id,
-        profile=profile.key,
-        name=rule.name,
-        round=len(mine) + 1,
+        profile=clock.profile,
+        name=clock.name,
+        round=clock.round,
         kind=rule.kind,
         policy_hash=policy.hash,
         state="running",
-        started_at=start,
+        started_at=clock.ledger.started_at,
     )
-    _save(work, policy, clock, Ledger.start(start, _budget(rule, complaint)))
-    return clock
-
-
-def _follow(work: Work, complaint: Complaint, policy: PolicyBundle, clock: Clock, event: Event) -> None:
-    rule, _ = spec_of(policy, clock)
-    before = book = Ledger.from_json(clock.ledger)
-    if complaint.closing_category in _ENDS_ALL and complaint.status == Status.CLOSED:
-        book = book.cancel(event.at)
-    if event.kind in rule.stops:
-        book = book.stop(event.at)
-    elif event.kind in rule.continues and not book.cancelled:
-        book = book.continue_(event.at)
-    reason = _PAUSING.get(Status(complaint.status))
-    if reason in rule.pauses:
-        book = book.pause(event.at, str(reason))
-    else:
-        book = book.resume(event.at)
-    book = book.rebudget(event.at, _budget(rule, complaint), f"severity {complaint.severity}") if book.running else book
-    if book is not before:
-        _save(work, policy, clock, book)
 
 
 def _save(work: Work, policy: PolicyBundle, clock: Clock, book: Ledger) -> None:

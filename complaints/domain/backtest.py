@@ -1,0 +1,78 @@
+"""What another policy would have done to cases that are past: which clocks it would have warned of, breached, extended."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any
+
+from complaints.domain.businesstime import OutsideCalendar
+from complaints.domain.calendars import calendar
+from complaints.domain.clocks import Case, Clocks, Happened, after, concerns, react
+from complaints.domain.policy import PolicyBundle
+
+#: From this share of its budget on, a clock that still ran counts as warned.
+WARNED_AT = 0.75
+
+
+@dataclass(frozen=True)
+class LogEntry:
+    """One event of a case log, as far as clocks are concerned."""
+
+    kind: str
+    at: datetime
+    from_status: str | None
+    to_status: str | None
+    data: Mapping[str, Any]
+
+
+@dataclass
+class Tally:
+    """Counts by (policy, clock, severity, team, verdict); verdicts: clocks, warned, breached, extended."""
+
+    counts: Counter[tuple[str, str, str, str, str]] = field(default_factory=Counter)
+    cases: int = 0
+
+    def merge(self, other: Tally) -> None:
+        """Add another tally's counts."""
+        self.counts.update(other.counts)
+        self.cases += other.cases
+
+
+def replay(policy: PolicyBundle, case: Case, log: Iterable[LogEntry]) -> tuple[Case, Clocks]:
+    """The clocks of one case, had it begun under `policy`."""
+    clocks = Clocks()
+    for entry in log:
+        case = after(case, entry.kind, entry.to_status, entry.data)
+        moved = entry.from_status is not None and entry.from_status != entry.to_status
+        happened = Happened(entry.kind, entry.at, moved)
+        if concerns(policy, happened):
+            clocks = react(policy, case, clocks, happened)
+    return case, clocks
+
+
+def judge(name: str, policy: PolicyBundle, case: Case, clocks: Clocks, team: str, now: datetime, tally: Tally) -> None:
+    """Add the verdicts on one case's clocks to a tally."""
+    for clock in clocks.running:
+        book = clock.ledger
+        if book.cancelled:
+            continue
+        rule = policy.sla.clock(clock.profile, clock.name)
+        assert rule is not None
+        days = calendar(policy.hash, policy.sla, rule.calendar)
+        key = (name, f"{clock.profile}.{clock.name}", str(case.severity), team)
+        tally.counts[(*key, "clocks")] += 1
+        if book.extra:
+            tally.counts[(*key, "extended")] += 1
+        try:
+            due = book.due(days)
+            ended = book.stopped_at or now
+            if due is not None and ended > due:
+                tally.counts[(*key, "breached")] += 1
+                tally.counts[(*key, "warned")] += 1
+            elif book.share(days, ended) >= WARNED_AT:
+                tally.counts[(*key, "warned")] += 1
+        except OutsideCalendar:
+            tally.counts[(*key, "outside_calendar")] += 1

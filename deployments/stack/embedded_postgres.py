@@ -137,6 +137,12 @@ def start(home: Path, *, log: Path | None = None, durable: bool = True) -> Runni
         _wait_until_ready(running)
         _prepare(running)
         write_private(home / ADDRESS, running.dsn("{database}"))
+    except OSError as error:
+        os.close(lock)
+        raise StackError(
+            f"The database's folder {folder} cannot be used: {error.strerror} ({error.filename}). "
+            "Give it to the user who starts this, or set COMPLAINTS_HOME to another folder."
+        ) from error
     except BaseException:
         os.close(lock)
         raise

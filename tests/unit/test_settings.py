@@ -1,0 +1,101 @@
+"""Settings: what they default to, how they become addresses, what they refuse."""
+
+from __future__ import annotations
+
+import stat
+from pathlib import Path
+
+import pytest
+
+from complaints.domain.errors import InvalidInput
+from config.settings import ADDRESS, Settings, kept_secret, load_settings, write_private
+
+
+@pytest.fixture(autouse=True)
+def no_dotenv(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+def test_every_setting_is_described() -> None:
+    assert [name for name, field in Settings.model_fields.items() if not field.description] == []
+
+
+def test_home_is_absolute_wherever_one_stands(tmp_path: Path) -> None:
+    assert load_settings().home == tmp_path / "var"
+
+
+def test_a_secret_is_made_once_and_private(tmp_path: Path) -> None:
+    first = kept_secret(tmp_path, "key")
+    assert kept_secret(tmp_path, "key") == first
+    assert len(first) >= 32
+    assert stat.S_IMODE((tmp_path / "secrets" / "key").stat().st_mode) == 0o600
+    assert stat.S_IMODE((tmp_path / "secrets").stat().st_mode) == 0o700
+
+
+def test_a_secret_that_somebody_else_just_made_is_taken(tmp_path: Path) -> None:
+    write_private(tmp_path / "secrets" / "key", "theirs", replace=False)
+    write_private(tmp_path / "secrets" / "key", "mine", replace=False)
+    assert kept_secret(tmp_path, "key") == "theirs"
+
+
+def test_the_embedded_database_is_found_by_what_it_wrote(tmp_path: Path) -> None:
+    settings = Settings(home=tmp_path)
+    with pytest.raises(InvalidInput, match="start the system with `complaints up`"):
+        settings.sqlalchemy_url()
+    write_private(tmp_path / ADDRESS, "postgresql://complaints:pw@/{database}?host=/run&port=5432")
+    assert settings.sqlalchemy_url() == "postgresql+psycopg://complaints:pw@/complaints?host=/run&port=5432"
+    assert settings.postgres_url("prefect") == "postgresql://complaints:pw@/prefect?host=/run&port=5432"
+
+
+@pytest.mark.parametrize(
+    ("given", "prefects"),
+    [
+        ("postgresql://u:p@db.example:6000/ours", "postgresql://u:p@db.example:6000/prefect"),
+        (
+            "postgres://u:p%40x@db.example/ours?sslmode=require",
+            "postgresql://u:p%40x@db.example/prefect?sslmode=require",
+        ),
+        ("postgresql+psycopg://u@/ours?host=/run/pg", "postgresql://u@/prefect?host=%2Frun%2Fpg"),
+    ],
+)
+def test_prefects_database_lies_beside_an_external_one(given: str, prefects: str) -> None:
+    assert Settings(database_url=given).postgres_url("prefect") == prefects
+
+
+def test_prefects_database_may_lie_elsewhere() -> None:
+    settings = Settings(database_url="postgresql://a/ours", prefect_database_url="postgresql://b/theirs")
+    assert settings.postgres_url("prefect") == "postgresql://b/theirs"
+    assert settings.sqlalchemy_url() == "postgresql+psycopg://a/ours"
+
+
+def test_addresses_for_this_machine_when_listening_everywhere() -> None:
+    settings = Settings(host="0.0.0.0", prefect_host="0.0.0.0", web_port=81, prefect_port=82)
+    assert settings.web_url == "http://127.0.0.1:81"
+    assert settings.prefect_api_url == "http://127.0.0.1:82/api"
+    assert Settings(prefect_api="https://prefect.example/api/").prefect_api_url == "https://prefect.example/api"
+
+
+def test_all_wrong_variables_are_named_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COMPLAINTS_WORKERS", "0")
+    monkeypatch.setenv("COMPLAINTS_TIME_ZONE", "Mars/Base")
+    monkeypatch.setenv("COMPLAINTS_LANGUAGE", "tlh")
+    with pytest.raises(InvalidInput) as caught:
+        load_settings()
+    assert {p.field for p in caught.value.problems} == {
+        "COMPLAINTS_WORKERS",
+        "COMPLAINTS_TIME_ZONE",
+        "COMPLAINTS_LANGUAGE",
+    }
+    assert "no such time zone 'Mars/Base'; use an IANA name such as Asia/Shanghai" in str(caught.value)
+
+
+def test_a_list_that_is_no_json_is_explained(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COMPLAINTS_ATTACHMENT_TYPES", "image/*")
+    with pytest.raises(InvalidInput, match="write lists as JSON"):
+        load_settings()
+
+
+def test_crash_points_and_tests_have_variables_that_are_no_settings(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COMPLAINTS_CRASH_AT", "after_send")
+    monkeypatch.setenv("COMPLAINTS_TEST_DATABASE_URL", "postgresql://x/y")
+    load_settings()

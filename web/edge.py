@@ -7,6 +7,7 @@ import re
 import secrets
 import time
 from collections.abc import Callable
+from http import HTTPStatus
 from urllib.parse import unquote_to_bytes
 
 from starlette.requests import ClientDisconnect
@@ -108,6 +109,8 @@ class _Exchange:
             present = {name.lower() for name, _ in headers}
             headers += [(n, v) for n, v in _HEADERS if n not in present]
             headers.append((b"x-request-id", self.request_id.encode()))
+            if self.status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
+                headers.append((b"connection", b"close"))  # else the server would go on swallowing what is too much
             if b"cache-control" not in present:
                 headers.append((b"cache-control", b"no-store"))
             message = {**message, "headers": headers}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from typing import Annotated
 from uuid import UUID
 
@@ -12,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue, RootModel, field_v
 from complaints.domain.errors import InvalidInput
 from complaints.domain.forms import FORMS, Code
 from complaints.domain.reference import parse
+from complaints.domain.validation import storable
 from complaints.domain.vocabulary import StepKind, StepState
 from complaints.services import access, reading
 from complaints.services import steps as verbs
@@ -87,15 +87,7 @@ class Draft(RootModel[dict[str, JsonValue]]):
     @field_validator("root")
     @classmethod
     def _storable(cls, value: dict[str, JsonValue]) -> dict[str, JsonValue]:
-        try:
-            text = json.dumps(value, allow_nan=False)
-        except ValueError:
-            raise ValueError("numbers must be finite") from None
-        if "\\u0000" in text:
-            raise ValueError("must not contain NUL characters")
-        if len(text) > 200_000:
-            raise ValueError("at most 200,000 characters")
-        return value
+        return storable(value, 200_000)
 
 
 @router.post(

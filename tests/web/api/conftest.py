@@ -47,7 +47,9 @@ def make_product(url: str, home: Path, **settings: Any) -> App:
     return product
 
 
-def make_key(product: App, *scopes: str, roles: tuple[Role, ...] = (), teams: tuple[str, ...] = (), **person: Any) -> str:
+def make_key(
+    product: App, *scopes: str, roles: tuple[Role, ...] = (), teams: tuple[str, ...] = (), **person: Any
+) -> str:
     """The secret of a new key; with roles, of a new person."""
     with product.store.work(SYSTEM) as work:
         who = None
@@ -116,7 +118,9 @@ def admin(caller: Callable[..., Caller]) -> Caller:
 @pytest.fixture
 def agent(caller: Callable[..., Caller]) -> Caller:
     scopes = ("complaints:submit", "complaints:read", "complaints:act", "tasks")
-    return caller(*scopes, roles=(Role.AGENT,), teams=("orders", "payments", "credit", "service"), login="li.na", name="李娜")
+    return caller(
+        *scopes, roles=(Role.AGENT,), teams=("orders", "payments", "credit", "service"), login="li.na", name="李娜"
+    )
 
 
 @pytest.fixture

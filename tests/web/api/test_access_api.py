@@ -110,5 +110,7 @@ def test_people_and_keys_are_made_by_administrators(admin: Caller, integrator: C
     key = admin.post("/keys", {"name": "zhao", "scopes": ["complaints:read"], "person_id": made.json()["id"]}).json()
     assert key["secret"].startswith("ck_")
     assert Caller(admin.web, key["secret"]).get("/complaints").status_code == 200
-    nobody = admin.post("/keys", {"name": "z", "scopes": ["tasks"], "person_id": "0192f0c1-0000-7000-8000-000000000000"})
+    nobody = admin.post(
+        "/keys", {"name": "z", "scopes": ["tasks"], "person_id": "0192f0c1-0000-7000-8000-000000000000"}
+    )
     assert nobody.status_code == 422

@@ -24,7 +24,15 @@ def test_schemathesis_has_no_finding(product: App, tmp_path: Path) -> None:
         reference = made.json()["reference"]
         walked(product, reference)
         runs = [
-            _start(url, key, tmp_path / "actions", reference, "--include-path-regex=/actions/", "--phases=coverage,fuzzing", "-n4"),
+            _start(
+                url,
+                key,
+                tmp_path / "actions",
+                reference,
+                "--include-path-regex=/actions/",
+                "--phases=coverage,fuzzing",
+                "-n4",
+            ),
             _start(url, key, tmp_path / "others", None, "--exclude-path-regex=/actions/", "-n8"),
         ]
         answers = [run.communicate(timeout=240)[0] for run in runs]

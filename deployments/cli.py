@@ -7,6 +7,7 @@ from importlib.metadata import version
 from typing import Annotated
 
 import typer
+from rich.markup import escape
 from sqlalchemy.exc import OperationalError
 
 from complaints.domain.errors import ComplaintsError
@@ -60,17 +61,20 @@ def root(
     """Complaint handling as a durable workflow."""
 
 
+def _refuse(why: str) -> None:
+    err.print(f"[red]✗[/red] {escape(why)}", highlight=False, soft_wrap=True)
+    sys.exit(1)
+
+
 def main() -> None:
     """Run a command; a refusal becomes one sentence on standard error and exit code 1."""
     try:
         app()
     except ComplaintsError as error:
-        err.print(f"[red]✗[/red] {error}", highlight=False, markup=True)
-        sys.exit(1)
+        _refuse(str(error))
     except OperationalError as error:
         reason = str(error.orig).strip().splitlines()[-1]
-        err.print(f"[red]✗[/red] The database cannot be reached: {reason} Is the system up? (complaints up)")
-        sys.exit(1)
+        _refuse(f"The database cannot be reached: {reason} Is the system up? Start it with `complaints up`.")
     except BrokenPipeError:
         sys.exit(0)
 

@@ -1,4 +1,4 @@
-"""Acting on intents right after commit, in a few threads of this process. What fails or is not reached, a sweep picks up."""
+"""Acting on intents right after commit, in a few threads of this process. What is not reached, a sweep picks up."""
 
 from __future__ import annotations
 

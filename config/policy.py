@@ -1,7 +1,7 @@
-"""Loading and checking a policy: a folder of TOML files becomes one frozen bundle, or a list of everything wrong with it.
+"""Loading and checking a policy: a folder of TOML files becomes one frozen bundle, or a list of all that is wrong.
 
-Each problem names file, key and line and says what to do. A folder may `extends` another (in `policy.toml`): its tables are
-then merged key by key over that one's.
+Each problem names file, key and line and says what to do. A folder may `extends` another (in `policy.toml`): its tables
+are then merged key by key over that one's.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import date
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -205,7 +206,7 @@ def _china(first: int, last: int, provisional: set[int]) -> tuple[dict[date, str
     if missing:
         raise LookupError(
             f"China's holidays are announced year by year and not known for {', '.join(map(str, missing))}; "
-            f"set first_year/last_year within {min(known)} to {max(known)}, update the library, or list them as provisional"
+            f"keep the years within {min(known)} to {max(known)}, update the library, or list them as provisional"
         )
     inside = {d: n for d, n in chinese_calendar.constants.holidays.items() if first <= d.year <= last}
     names = {"New Year's Day": "元旦", "Spring Festival": "春节", "Tomb-sweeping Day": "清明节", "Labour Day": "劳动节"}
@@ -326,7 +327,7 @@ def _calendar_checks(calendar: CalendarPolicy, sources: dict[str, _Source]) -> I
     if not any(made.week):
         yield _at("calendars", calendar.key, f"calendar '{calendar.key}' is never open; give it windows", sources)
     for windows in made.week:
-        for a, b in zip(windows, windows[1:], strict=False):
+        for a, b in pairwise(windows):
             if b.start < a.end:
                 yield _at("calendars", calendar.key, f"calendar '{calendar.key}': windows overlap", sources)
         for w in windows:

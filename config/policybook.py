@@ -1,4 +1,4 @@
-"""The policy versions of this installation: stored whole in the database, so that cases keep the one they began under."""
+"""The policy versions of this installation: stored whole, so that cases keep the one they began under."""
 
 from __future__ import annotations
 

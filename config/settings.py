@@ -52,6 +52,7 @@ class Settings(BaseSettings):
     )
     public_url: str = Field(default="", description="Address that links in letters begin with. Empty: host and port.")
     workers: int = Field(default=2, ge=1, le=64, description="Warm worker processes.")
+    clock_seconds: int = Field(default=30, ge=1, le=3600, description="How often the SLA clock ticks, in seconds.")
     worker_concurrency: int = Field(default=8, ge=1, le=200, description="Flow runs at once in one worker.")
     policy_dir: Path = Field(default=_HERE / "policies" / "default", description="Folder of the policy files.")
     providers_file: Path | None = Field(

@@ -80,6 +80,7 @@ class Office:
             "narrative",
             "desired_remedy",
             "order_ref",
+            "jurisdiction",
             "complainant",
         )
         body = {k: sample[k] for k in fields if k in sample}
@@ -147,7 +148,11 @@ class Office:
         reference, play = task["reference"], sample["play"]
         if play == "withdraw":
             return None
-        if play == "question" and reference not in self.asked:
+        if play == "ladder" and not self._breached(reference):
+            return None
+        if play == "extension" and not self._extended(reference):
+            return None
+        if play in ("question", "pause") and reference not in self.asked:
             self.asked.add(reference)
             question = (
                 "请告诉我们购买日期,最好附上照片。"
@@ -156,7 +161,7 @@ class Office:
             )
             self.people["grace"].post(f"/complaints/{reference}/actions/ask_customer", json={"question": question})
             return None
-        if play == "question" and self._status(reference) == "awaiting_customer":
+        if play in ("question", "pause") and self._status(reference) == "awaiting_customer":
             return None
         return {
             "finding": "not_upheld" if play == "appeal" else "upheld",
@@ -166,6 +171,22 @@ class Office:
             "internal_note": "checked the records",
             "remedies": [] if play == "appeal" else self._remedies(play, zh),
         }
+
+    def _breached(self, reference: str) -> bool:
+        """Has the demonstration's clock climbed its ladder beyond the due time?"""
+        events = self.people["grace"].get(f"/complaints/{reference}/timeline").raise_for_status().json()
+        return any(e["kind"] == "rung_fired" and e["data"]["rung"] == "100%" for e in events)
+
+    def _extended(self, reference: str) -> bool:
+        """More time was asked for and granted."""
+        if reference not in self.asked:
+            self.asked.add(reference)
+            reason = "需要气象和物业的证明材料" if self.plays[reference]["language"] != "en" else "we wait for papers"
+            body = {"clock": "demo.resolve", "days": 60, "reason": reason}
+            self.people["tom"].post(f"/complaints/{reference}/actions/request_extension", json=body)
+            return False
+        tasks = self.people["grace"].get("/tasks", params={"reference": reference, "kind": "extension"}).json()
+        return not tasks["items"]
 
     def _remedies(self, play: str, zh: bool) -> list[Json]:
         large = play in ("approval", "send_back")
@@ -253,6 +274,8 @@ class Office:
                 return False
             return self._confirm(reference, token, play, zh)
         if kind == "question":
+            if play == "pause":
+                time.sleep(4)  # the complainant takes a while; the clock stands still meanwhile
             answer = "11月2日买的,照片已附上。" if zh else "On 2 November. I have attached a photograph."
             return self._post(token, "actions/customer_replied", {"answer": answer})
         if kind == "acknowledgment" and play == "withdraw":
@@ -296,7 +319,7 @@ _SUMMARY: dict[bool, dict[str, str]] = {
         "question": "根据您补充的日期和照片,我们确认问题属实,责任在我方。",
     },
     False: {
-        "straight": "We checked the order, the delivery records and the calls. You are right: we did not keep our word.",
+        "straight": "We checked the order, the deliveries and the calls. You are right: we did not keep our word.",
         "appeal": "We checked your account and the terms of the offer. Under the terms this purchase did not qualify.",
         "approval": "We inspected the records and the site. The fault is ours and we bear the cost that it caused.",
         "question": "With the date and the photograph you sent we could confirm what happened. The fault is ours.",

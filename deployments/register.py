@@ -5,7 +5,9 @@ Over the REST API: one connection, well under a second, and safe to repeat at ev
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import httpx
@@ -24,12 +26,15 @@ def manifest() -> list[dict[str, Any]]:
     return declared
 
 
-def register(api_url: str, auth: str) -> dict[str, str]:
-    """Create or update pool, queues, flows and deployments; deployment name → id."""
+def register(api_url: str, auth: str, intervals: Mapping[str, int] = MappingProxyType({})) -> dict[str, str]:
+    """Create or update pool, queues, flows and deployments; deployment name → id.
+
+    `intervals` replaces the seconds between two runs of a deployment.
+    """
     user, password = auth.split(":", 1)
     with httpx.Client(base_url=api_url, auth=(user, password), timeout=30) as client:
         _pool(client)
-        return {declared["name"]: _deployment(client, declared) for declared in manifest()}
+        return {d["name"]: _deployment(client, d, intervals.get(d["name"])) for d in manifest()}
 
 
 def _pool(client: httpx.Client) -> None:
@@ -42,7 +47,7 @@ def _pool(client: httpx.Client) -> None:
             client.post(f"/work_pools/{POOL}/queues", json=body).raise_for_status()
 
 
-def _deployment(client: httpx.Client, declared: dict[str, Any]) -> str:
+def _deployment(client: httpx.Client, declared: dict[str, Any], interval: int | None) -> str:
     name = declared["entrypoint"].rpartition(":")[2]
     flow = client.post("/flows/", json={"name": name}).raise_for_status().json()
     answer = client.post(
@@ -55,7 +60,8 @@ def _deployment(client: httpx.Client, declared: dict[str, Any]) -> str:
             "work_pool_name": declared["work_pool"]["name"],
             "work_queue_name": declared["work_pool"]["work_queue_name"],
             "schedules": [
-                {"schedule": {"interval": s["interval"]}, "active": True} for s in declared.get("schedules", ())
+                {"schedule": {"interval": interval or s["interval"]}, "active": True}
+                for s in declared.get("schedules", ())
             ],
             "pull_steps": [],
             "enforce_parameter_schema": False,

@@ -3,7 +3,8 @@
 The truth is the complaint's row. A run is woken because the row may have changed, so it reads the row; only where
 somebody used the form that Prefect's own screens show does the answer come from here.
 
-Every suspension has its own set of keys (gate and a random part: Prefect's run count does not grow with a resume), because Prefect stores one answer per key and refuses
+Every suspension has its own set of keys (gate and a random part; Prefect's run count does not grow with a resume),
+because Prefect stores one answer per key and refuses
 the second for ever: that is what makes parallel wake-ups safe, and it must not stop a later suspension at the same
 gate. The form is stored before the run is suspended, so a quick answer always finds it.
 """
@@ -38,11 +39,15 @@ async def wait_at_gate(gate: str, form: type[BaseModel], description: str = "") 
     if context is None or context.flow_run is None or not isinstance(context.client, PrefectClient):
         raise RuntimeError("A gate can only be waited at inside an async flow run.")
     run, client = context.flow_run, context.client
-    # the first segment of a run cannot have been answered yet
-    if run.run_count > 1 and (answer := await _answer(client, run, gate)) is not None:
+    if _may_be_answered(run) and (answer := await _answer(client, run, gate)) is not None:
         return answer
     state = await _suspend(client, run, gate, form, description)
     raise Pause(state=state)
+
+
+def _may_be_answered(run: FlowRun) -> bool:
+    """False in the first segment of a run. Prefect counts a new attempt as a run, but not a resume after a gate."""
+    return run.run_count > 1 or bool(run.empirical_policy.pause_keys)
 
 
 async def _answer(client: PrefectClient, run: FlowRun, gate: str) -> dict[str, Any] | None:

@@ -1,4 +1,4 @@
-"""What another policy would have done to cases that are past: which clocks it would have warned of, breached, extended."""
+"""What another policy would have done to past cases: which clocks it would have warned of, breached, extended."""
 
 from __future__ import annotations
 

@@ -30,6 +30,7 @@ class OutsideCalendar(Refusal):
 class Unit(StrEnum):
     """What a budget is counted in."""
 
+    SECONDS = "seconds"  #: for demonstrations
     MINUTES = "minutes"  #: of the clock on the wall, day and night
     HOURS = "hours"
     WORKING_MINUTES = "working_minutes"  #: inside the calendar's windows
@@ -40,7 +41,7 @@ class Unit(StrEnum):
     MONTHS = "months"
 
 
-_SECONDS = {Unit.MINUTES: 60, Unit.HOURS: 3600, Unit.WORKING_MINUTES: 60, Unit.WORKING_HOURS: 3600}
+_SECONDS = {Unit.SECONDS: 1, Unit.MINUTES: 60, Unit.HOURS: 3600, Unit.WORKING_MINUTES: 60, Unit.WORKING_HOURS: 3600}
 _BY_DATE = frozenset({Unit.BUSINESS_DAYS, Unit.CALENDAR_DAYS, Unit.WEEKS, Unit.MONTHS})
 
 
@@ -183,7 +184,7 @@ class BusinessCalendar:
         i = bisect_right(self._days, after.toordinal()) + count - 1
         if i >= len(self._days) or after.year < self.first_year:
             raise OutsideCalendar(
-                f"Calendar '{self.key}' knows {self.first_year} to {self.last_year}; extend its years in calendars.toml."
+                f"Calendar '{self.key}' knows {self.first_year} to {self.last_year}; extend its years (calendars.toml)"
             )
         return date.fromordinal(self._days[i])
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, date, datetime, timedelta
+from functools import cached_property
 from typing import Any
 
 from complaints.domain.businesstime import Budget, BusinessCalendar, Unit
@@ -127,7 +128,7 @@ class Ledger:
         """Units granted by extensions."""
         return sum(c.extra for c in self.changes)
 
-    @property
+    @cached_property
     def allowed(self) -> Budget:
         """The budget with its extensions."""
         base = self.budget_now
@@ -145,7 +146,15 @@ class Ledger:
         """When the budget is used up; None while the clock stands still (it moves with every moment)."""
         if self.paused:
             return None
-        return self._due_by_date(calendar) if self.allowed.by_date else self._due_by_time(calendar)
+        if calendar not in self._dues:
+            by_date = self.allowed.by_date
+            self._dues[calendar] = self._due_by_date(calendar) if by_date else self._due_by_time(calendar)
+        return self._dues[calendar]
+
+    @cached_property
+    def _dues(self) -> dict[BusinessCalendar, datetime]:
+        """What `due` has found out: each rung of a ladder asks for it, and a ledger never changes."""
+        return {}
 
     def _due_by_time(self, calendar: BusinessCalendar) -> datetime:
         unit, left = self.allowed.unit, self.allowed.seconds

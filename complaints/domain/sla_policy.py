@@ -1,7 +1,7 @@
 """Policy for SLA clocks: calendars, regulatory and internal profiles, ladders, what a response letter must contain.
 
 The numbers of a profile come from its rule, with a citation and the strength of the evidence for it: R, the rule's own
-text was read; S, a secondary source; M, from memory; `ours`, an internal target. Below R the console says: verify first.
+text was read; S, a secondary source; M, from memory; `ours`, an internal target. Below R it says: verify first.
 """
 
 from __future__ import annotations

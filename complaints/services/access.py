@@ -1,4 +1,4 @@
-"""Who sees which complaint: by team, by confidentiality, never by conflict of interest. The one rule, as SQL and as check."""
+"""Who sees which complaint: by team, by confidentiality, never with a conflict of interest. The one rule, as SQL."""
 
 from __future__ import annotations
 

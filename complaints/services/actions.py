@@ -1,4 +1,4 @@
-"""Everything that can be done to a complaint beside its human steps. One function per verb; `act` is the door to them."""
+"""Everything that can be done to a complaint beside its human steps. One function per verb; `act` is the door."""
 
 from __future__ import annotations
 
@@ -132,7 +132,7 @@ def reject(work: Work, complaint: Complaint, reason: str) -> None:
 
 
 def merge(work: Work, complaint: Complaint, into: Complaint, reason: str) -> None:
-    """End this case in favour of `into`: earliest receipt wins, every complainant is still acknowledged and answered."""
+    """End this case in favour of `into`: earliest receipt wins, everybody is still acknowledged and answered."""
     if into.id == complaint.id:
         raise InvalidInput("a complaint cannot be merged into itself", "into")
     if Status(into.status) in (Status.CLOSED, Status.ARCHIVED, Status.ERASED):

@@ -29,6 +29,7 @@ from complaints.domain.sla_policy import ClockPolicy, RungPolicy
 from complaints.domain.vocabulary import Audience, Language, Severity, Status, StepKind
 from complaints.services import escalation, notices, opening
 from complaints.store.columns import new_id
+from complaints.store.rows import pending
 from complaints.store.tables import Clock, Complaint, Event, Rung, Step
 from complaints.store.unit import Store, Work
 
@@ -76,7 +77,9 @@ def on_event(work: Work, complaint: Complaint, event: Event) -> None:
     known = {id(r) for r in before.running}
     for clock in reached.running:
         if id(clock) not in known:
-            row = rows.setdefault((clock.profile, clock.name, clock.round), _new_row(work, complaint, policy, clock))
+            key = (clock.profile, clock.name, clock.round)
+            row = rows.get(key) or _new_row(work, complaint, policy, clock)
+            rows[key] = row
             _save(work, policy, row, clock.ledger)
     live = [c.due_at for c in rows.values() if c.state in _RUNNING and c.due_at is not None]
     complaint.due_at = min(live, default=None)
@@ -100,7 +103,8 @@ def _running(row: Clock) -> domain.Running:
 def _new_row(work: Work, complaint: Complaint, policy: PolicyBundle, clock: domain.Running) -> Clock:
     rule = policy.sla.clock(clock.profile, clock.name)
     assert rule is not None
-    return Clock(
+    return pending(
+        Clock,
         id=new_id(work.now),
         complaint_id=complaint.id,
         profile=clock.profile,

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, ClassVar
 from uuid import UUID
 
 from sqlmodel import col, func, select
@@ -304,7 +304,7 @@ class Dispatcher:
         with self.store.work(SYSTEM) as work:
             return self._done(work, intent, {})
 
-    _do: dict[IntentKind, Callable[[Dispatcher, Outbox], Result]] = {
+    _do: ClassVar[dict[IntentKind, Callable[[Dispatcher, Outbox], Result]]] = {
         IntentKind.NOTIFY: _notify,
         IntentKind.START_RUN: _start,
         IntentKind.WAKE_RUN: _wake,

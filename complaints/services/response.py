@@ -27,7 +27,7 @@ from complaints.store.unit import Work
 
 
 def respond(work: Work, complaint_id: UUID, renderer: Renderer) -> Next:
-    """Response: the machine writes the letter; where policy asks for it, or the letter lacks something, a person does."""
+    """Response: the machine writes the letter; where policy asks, or the letter lacks something, a person does."""
     complaint = lock(work, complaint_id)
     if complaint.status == Status.RESPONDING and not any(
         s.kind == StepKind.RESPONSE for s in opening.open_steps(work, complaint)
@@ -114,6 +114,8 @@ def send(
         audience=Audience.COMPLAINANT,
         data={"by_hand": body is not None},
     )
+    if complaint.status == Status.CLOSED:  # nobody can be asked whether they are satisfied
+        complaint.closing_category = decision.closing_category(work, complaint)
 
 
 def _subject(complaint: Complaint, person: Complainant) -> str:

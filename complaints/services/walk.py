@@ -1,4 +1,4 @@
-"""The machine's side of a complaint: one function per task of the flow, each safe to repeat, each answering what is next."""
+"""The machine's side of a complaint: one function per task of the flow, safe to repeat, answering what is next."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ def screen(work: Work, complaint_id: UUID, find_duplicates: FindDuplicates) -> N
 
 
 def classify(work: Work, complaint_id: UUID, classifier: Classifier) -> Next:
-    """Classification: category, severity, flags, team and queue; then route, answer by standard solution, or ask a person."""
+    """Classification: category, severity, team, queue; then route, answer by standard solution, or ask a person."""
     complaint = lock(work, complaint_id)
     if complaint.classified_at is None and complaint.status == Status.RECEIVED:
         found = classifier.classify(complaint.subject, complaint.narrative, complaint.product)

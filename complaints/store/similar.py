@@ -16,7 +16,7 @@ MOST = 30
 
 
 def earlier(session: Session, complaint: Complaint) -> list[Complaint]:
-    """Candidates for duplicates of `complaint`, newest first. Found by address, number or order, all of them indexed."""
+    """Candidates for duplicates of `complaint`, newest first, found by address, number or order (all indexed)."""
     who = session.get_one(Complainant, complaint.complainant_id)
     same = []
     if who.email:

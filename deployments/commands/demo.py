@@ -17,10 +17,11 @@ import typer
 from rich.live import Live
 from rich.table import Table
 
+from complaints.services import access, clocks
 from config.settings import load_settings
 from config.wiring import App
 from deployments.actors import Office, in_background
-from deployments.commands.output import err, out, table
+from deployments.commands.output import OPERATOR, err, out, table
 from deployments.commands.up import announce
 from deployments.stack.supervisor import Stack
 
@@ -59,7 +60,8 @@ def demo(
     home = base.home / "demo"
     if home.exists() and not keep:
         shutil.rmtree(home)
-    for name, value in {"HOME": str(home), "POLICY_DIR": str(_CONFIG / "policies" / "demo")}.items():
+    changed = {"HOME": str(home), "POLICY_DIR": str(_CONFIG / "policies" / "demo"), "CLOCK_SECONDS": "2"}
+    for name, value in changed.items():
         os.environ[f"COMPLAINTS_{name}"] = value
     settings = load_settings()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -97,11 +99,30 @@ def _play(app: App, stack: Stack, seconds: int) -> bool:
         enough.set()
         thread.join(10)
     out.print(_outcome(rows))
+    _explain_ladder(app, office)
     for problem in office.problems[:20]:
         err.print(f"[yellow]note[/yellow] {problem}", highlight=False)
     archived = sum(row["status"] == "archived" for row in rows)
     out.print(f"{archived} of {len(rows)} complaints are archived. Letters: {office.outgoing}", highlight=False)
-    return archived == len(rows)
+    return bool(archived == len(rows))
+
+
+def _explain_ladder(app: App, office: Office) -> None:
+    """The clock that climbed its ladder, explained."""
+    reference = next(r for r, sample in office.plays.items() if sample["play"] == "ladder")
+    events = office.people["sun.yu"].get(f"/complaints/{reference}/timeline").raise_for_status().json()
+    fired = [e for e in events if e["kind"] == "rung_fired" and e["data"]["clock"].startswith("demo.")]
+    out.print(f"[bold]{reference} climbed its ladder[/bold] (complaints sla explain {reference})", highlight=False)
+    for event in fired:
+        data = event["data"]
+        out.print(
+            f"  {event['at'][11:19]}  {data['clock']} {data['rung']}: {', '.join(data['actions'])}", highlight=False
+        )
+    with app.store.reading(OPERATOR) as work:
+        for clock, _, lines in clocks.explained(work, access.see(work, reference), "demo.resolve"):
+            out.print(f"  {clock.profile}.{clock.name}, {clock.state}", highlight=False)
+            for line in lines:
+                out.print(f"  {line}", highlight=False)
 
 
 def _watch(office: Office, references: list[str], seconds: int) -> list[dict[str, Any]]:
@@ -129,7 +150,7 @@ def _row(office: Office, reference: str) -> dict[str, Any]:
     client = office.people["sun.yu"]
     detail: dict[str, Any] = client.get(f"/complaints/{reference}").raise_for_status().json()
     events = client.get(f"/complaints/{reference}/timeline").raise_for_status().json()
-    return detail | {"events": events["items"] if isinstance(events, dict) else events}
+    return detail | {"events": events}
 
 
 def _progress(rows: list[dict[str, Any]], office: Office) -> Table:
@@ -145,21 +166,20 @@ def _progress(rows: list[dict[str, Any]], office: Office) -> Table:
 
 
 def _outcome(rows: list[dict[str, Any]]) -> Table:
+    stages = [name for name, _ in _STAGES[1:]]
     made = table(
-        "What became of them (seconds after receipt)",
-        ("reference", "category", "severity", *(name for name, _ in _STAGES[1:]), "closing category", "archive bag"),
+        "What became of them (stages in seconds after receipt)",
+        ("reference, archive bag", "category, severity, closing category", "stages"),
         [],
     )
+    made.row_styles = ["", "dim"]
     for row in rows:
         times = _times(row["events"])
-        bag = (row["archive"]["bag_url"] or "").rsplit("/", 1)[-1]
+        told = [f"{name} {times[name]:.1f}" for name in stages if name in times]
         made.add_row(
-            row["reference"],
-            row["category"],
-            row["severity"],
-            *(f"{times[name]:.1f}" if name in times else "–" for name, _ in _STAGES[1:]),
-            row["closing_category"] or "",
-            bag,
+            f"{row['reference']}\n{(row['archive']['bag_url'] or '–').rsplit('/', 1)[-1]}",
+            f"{row['category']}, {row['severity']}\n{row['closing_category'] or '–'}",
+            "\n".join(" · ".join(told[i : i + 3]) for i in range(0, len(told), 3)),
         )
     return made
 

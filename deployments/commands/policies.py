@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import sys
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import asdict
 from datetime import datetime
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.progress import Progress
 
+from complaints.domain.backtest import Tally
 from complaints.domain.errors import PolicyInvalid
 from complaints.domain.policy import PolicyBundle
 from complaints.services import access, clocks
+from complaints.services import backtest as replaying
 from config import policy as loader
 from config.policybook import StoredPolicies
 from config.wiring import app
-from deployments.commands.output import OPERATOR, AsJson, emit, facts, out, table
+from deployments.commands.output import OPERATOR, AsJson, emit, err, facts, out, table
 
 policy = typer.Typer(help="Policies: taxonomy, routing, authority, SLA profiles, retention.", no_args_is_help=True)
 sla = typer.Typer(help="SLA clocks.", no_args_is_help=True)
@@ -160,3 +165,56 @@ def explain(
         out.print(f"[bold]{c.profile}.{c.name}[/bold] (round {c.round}, {c.state})", highlight=False)
         for line in lines:
             out.print(f"  {line}", highlight=False)
+
+
+@policy.command("backtest")
+def backtest(
+    folder: Folder,
+    since: Annotated[datetime, typer.Option("--from", help="Complaints received from this day on.")],
+    until: Annotated[datetime, typer.Option("--to", help="…and before this day.")],
+    processes: Annotated[int, typer.Option(help="Processes that share the work.", min=1, max=32)] = 2,
+    as_json: AsJson = False,
+) -> None:
+    """Replay past complaints under another policy: what would have been warned, breached, extended, against what was.
+
+    Reads only; the running policy is not touched.
+    """
+    loader.load(folder)  # complain about the policy before the work begins
+    period = (since.astimezone(), until.astimezone())
+    total = replaying.count(app().engine, *period)
+    tally = Tally()
+    with (
+        ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool,
+        Progress(console=err, transient=True, disable=as_json) as progress,
+    ):
+        job = progress.add_task(f"Replaying {total} complaints", total=total)
+        pieces = max(processes, min(processes * 8, total // 500))
+        shares = [pool.submit(_share, folder, *period, part, pieces) for part in range(pieces)]
+        for share in as_completed(shares):
+            tally.merge(share.result())
+            progress.update(job, completed=tally.cases)
+    rows = _compared(tally)
+    emit(
+        {"cases": tally.cases, "rows": [dict(zip(_COLUMNS, r, strict=True)) for r in rows]},
+        as_json,
+        table(f"{tally.cases} complaints: own policy → {folder.name}", _COLUMNS, rows),
+    )
+
+
+_COLUMNS = ("clock", "severity", "team", "clocks", "warned", "breached", "extended")
+
+
+def _share(folder: Path, since: datetime, until: datetime, part: int, of: int) -> Tally:
+    """One process's share of a back-test."""
+    the, other = app(), loader.load(folder)
+    return replaying.run(the.engine, the.policies.get, other, since, until, the.store.now(), part=part, of=of)
+
+
+def _compared(tally: Tally) -> list[tuple[str, ...]]:
+    keys = sorted({key[1:4] for key in tally.counts})
+
+    def pair(key: tuple[str, str, str], verdict: str) -> str:
+        own, other = (tally.counts[name, *key, verdict] for name in ("own", "other"))
+        return f"{own} → {other}"
+
+    return [(*key, *(pair(key, v) for v in ("clocks", "warned", "breached", "extended"))) for key in keys]

@@ -37,7 +37,7 @@ READY_WITHIN = 90.0
 #: A part that lives but has not answered for so long is started anew, in seconds.
 SICK_FOR = 60.0
 _LOOK_EVERY = 0.2
-_PROBE_EVERY = 5.0
+_PROBE_EVERY = 15.0  # each worker costs the server one look-up
 
 Say = Callable[[str], None]
 
@@ -53,6 +53,7 @@ class Stack:
         self._postgres_deaths = Deaths()
         self._lock: int | None = None
         self._stopping = threading.Event()
+        self._http = httpx.Client(timeout=5)  # kept: a new one costs more than a request
 
     def __enter__(self) -> Stack:
         try:
@@ -151,7 +152,9 @@ class Stack:
 
     def _register(self) -> None:
         began = time.monotonic()
-        deployments = register.register(self.settings.prefect_api_url, self.settings.prefect_auth())
+        deployments = register.register(
+            self.settings.prefect_api_url, self.settings.prefect_auth(), {"sla_clock": self.settings.clock_seconds}
+        )
         self._ready("Deployments", began, ", ".join(deployments))
 
     def _ready(self, what: str, began: float, more: str = "") -> None:
@@ -192,18 +195,18 @@ class Stack:
         command += ["--concurrency", str(self.settings.worker_concurrency), "--drain", "4"]
         env = self._environment(prefect_settings.WORKER)
         part = Part(name, command, env, self._log(name), lambda: beats(part.pid))
-        beats = _Heartbeat(self.settings, label)
+        beats = _Heartbeat(self._http, self.settings, label)
         return part
 
     def _web(self) -> Part:
         def ready() -> bool:
-            return httpx.get(f"{self.settings.web_url}/healthz/live", timeout=5).status_code == 200
+            return self._http.get(f"{self.settings.web_url}/healthz/live").status_code == 200
 
         command = [sys.executable, "-m", "web", "--host", self.settings.host, "--port", str(self.settings.web_port)]
         return Part("web", command, self._environment(prefect_settings.CLIENT), self._log("web"), ready)
 
     def _answers(self, path: str) -> bool:
-        answer = httpx.get(f"{self.settings.prefect_api_url}{path}", auth=_login(self.settings), timeout=5)
+        answer = self._http.get(f"{self.settings.prefect_api_url}{path}", auth=_login(self.settings))
         return answer.status_code == 200
 
     def _log(self, name: str) -> Path:
@@ -223,7 +226,7 @@ class Stack:
                     part.well = True
                     waiting.remove(part)
                     self._ready(part.name, part.started, f"process {part.pid}")
-            time.sleep(0.05)
+            time.sleep(0.1)
 
     def _is_up(self, part: Part) -> bool:
         if part.pid is None:
@@ -298,9 +301,7 @@ class Stack:
         """Note whether it answers; end it when it has not for long, so that `_keep` starts it anew."""
         if part.pid is None:
             return
-        if _asks(part):
-            if not part.well:
-                self._ready(part.name, part.started, "again")
+        if _asks(part) and (part.well or self._welcome(part)):
             part.well, part.sick_since = True, None
             return
         if self._waits_for_prefect(part):
@@ -310,6 +311,17 @@ class Stack:
             self.say(f"{part.name} has not answered for {SICK_FOR:.0f} s; ending it (log: {part.log})")
             part.ask_to_stop()
             part.end(3)
+
+    def _welcome(self, part: Part) -> bool:
+        """It answers again after a new start. A Prefect server may have come back with an empty database."""
+        self._ready(part.name, part.started, "again")
+        if part.name == "prefect":
+            try:
+                self._register()
+            except httpx.HTTPError as error:
+                self.say(f"prefect does not take the deployments: {error}; trying again")
+                return False
+        return True
 
     # -- going down
 
@@ -378,14 +390,14 @@ def _login(settings: Settings) -> tuple[str, str]:
 class _Heartbeat:
     """Whether a worker tells Prefect that it lives; what was told before its present process started does not count."""
 
-    def __init__(self, settings: Settings, label: str) -> None:
-        self._settings, self._label = settings, label
+    def __init__(self, http: httpx.Client, settings: Settings, label: str) -> None:
+        self._http, self._settings, self._label = http, settings, label
         self._pid: int | None = None
         self._old = ""
 
     def __call__(self, pid: int | None) -> bool:
         url = f"{self._settings.prefect_api_url}/work_pools/{register.POOL}/workers/filter"
-        answer = httpx.post(url, json={}, auth=_login(self._settings), timeout=5).raise_for_status()
+        answer = self._http.post(url, json={}, auth=_login(self._settings)).raise_for_status()
         beat = {w["name"]: w["last_heartbeat_time"] for w in answer.json() if w["status"] == "ONLINE"}.get(
             self._label, ""
         )

@@ -21,7 +21,7 @@ MINUTE = timedelta(minutes=1)
 
 def office(zone: str, **changes: object) -> BusinessCalendar:
     """Nine to twelve, one to six, Monday to Friday; open over midnight on Saturday night."""
-    week = tuple([(Window(540, 720), Window(780, 1080))] * 5) + ((Window(1320, 1440),), (Window(0, 60),))
+    week = (*[(Window(540, 720), Window(780, 1080))] * 5, (Window(1320, 1440),), (Window(0, 60),))
     values = {"key": zone, "zone": ZoneInfo(zone), "week": week, "first_year": 2023, "last_year": 2026} | changes
     return BusinessCalendar(**values)  # type: ignore[arg-type]  # built from a dict
 

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import random
 import tracemalloc
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -16,6 +18,7 @@ from complaints.domain.vocabulary import Channel, Language
 
 NOW = datetime(2026, 3, 2, 8, tzinfo=UTC)
 HEADER = "id,narrative,email,date\n"
+SAMPLE = Path(__file__).parents[3] / "shared" / "data" / "cfpb_sample.csv"
 
 
 def read(path: Path, content: str | bytes, name: str = "generic", encoding: str | None = None) -> list[Row | BadRow]:
@@ -107,10 +110,10 @@ def test_each_bad_row_says_line_and_column(file: Path) -> None:
 
 
 def test_a_narrative_of_ten_megabytes_is_one_bad_row(file: Path) -> None:
-    long = "word\n" * 2_000_000
+    long = (("word " * 10)[:-1] + "\n") * 200_000
     rows = read(file, f'{HEADER}1,"{long}",,\n2,{"x" * 10_000_000},,\n3,{"y" * 20_000_000},,\n4,ok,,\n')
     found = brief(rows)
-    assert [r[:2] for r in found] == [(2, "narrative"), (2_000_003, "narrative"), (2_000_004, ""), (2_000_005, "4")]
+    assert [r[:2] for r in found] == [(2, "narrative"), (200_003, "narrative"), (200_004, ""), (200_005, "4")]
     assert "10,000,000 characters" in str(found[0][2])
 
 
@@ -123,10 +126,39 @@ def test_a_few_wrong_bytes_cost_their_rows_only(file: Path) -> None:
     assert [r[:2] for r in brief(rows)] == [(2, "narrative"), (3, "2")]
 
 
+def test_wrong_bytes_in_utf_16_cost_their_row_only(file: Path) -> None:
+    before, after = (HEADER + "1,漏水,,\n").encode("utf-16"), "\n3,漏水,,\n".encode("utf-16-le")
+    half_a_pair = "2,bad".encode("utf-16-le") + b"\x00\xd8" + ",,".encode("utf-16-le")
+    assert [r[:2] for r in brief(read(file, before + half_a_pair + after))] == [(2, "1"), (3, "narrative"), (4, "3")]
+    cut = brief(read(file, before + "2,漏水,,".encode("utf-16-le")[:-1]))
+    assert [r[:2] for r in cut] == [(2, "1"), (3, "date")]
+
+
+@pytest.mark.parametrize("encoding", ["idna", "punycode", "unicode_escape", "undefined"])
+def test_encodings_that_cannot_mark_wrong_bytes_refuse_the_file(file: Path, encoding: str) -> None:
+    with pytest.raises(InvalidInput, match=rf"not {encoding}.*Save it as UTF-8"):
+        read(file, HEADER.encode() + b"1,text\xff \\N{none} -\xe6\xbc\x8f,,\n" * 2, encoding=encoding)
+
+
+def test_rubbish_is_refused_or_reported_never_a_crash(file: Path) -> None:
+    chance = random.Random(7)
+    alphabet = ['"', ",", "\n", "\r", "a", "漏", "\0", "\ufeff", " ", ";", "\t", "{", "}", ":", "1", "null", "[", "]"]
+    lines = 0
+    for turn in range(600):
+        words = (HEADER if turn % 2 else "") + "".join(chance.choices(alphabet, k=chance.randrange(80)))
+        content = bytearray(words.encode(chance.choice(["utf-8", "gb18030", "utf-16"])))
+        for place in chance.sample(range(len(content)), len(content) // 30):
+            content[place] = chance.randrange(256)
+        with suppress(InvalidInput):
+            lines += len(read(file.with_suffix(chance.choice([".csv", ".jsonl"])), bytes(content)))
+    assert lines > 100, "something was read"
+
+
 @pytest.mark.parametrize(
     ("content", "name", "encoding", "says"),
     [
         ("", "generic", None, "empty"),
+        (",,;\n", "generic", None, "empty"),
         ("\n\n", "generic", None, "empty"),
         ("a,b\n1,2\n", "generic", None, "投诉内容.*missing. Found: a, b"),
         ("Complaint ID,x\n", "cfpb", None, "Consumer complaint narrative: this column is missing"),
@@ -197,6 +229,25 @@ def test_the_consumer_complaint_database(file: Path) -> None:
     assert new.extra == {"Date received": "07/01/24", "Company": "BANK", "State": "NY", "Tags": "Servicemember"}
     assert not new.complainant.name
     assert (second.new.subject, second.new.channel) == ("Struggling: Late fees", Channel.FILE)
+
+
+def test_a_download_without_the_date_of_sending_uses_that_of_receipt(file: Path) -> None:
+    (row,) = read(file, "Date received,Consumer complaint narrative,Complaint ID\n07/01/24,Fees.,44\n", "cfpb")
+    assert isinstance(row, Row)
+    assert row.new.received_at == datetime(2024, 7, 1, 4, tzinfo=UTC)
+
+
+@pytest.mark.skipif(
+    not SAMPLE.is_file(), reason=f"there is no {SAMPLE.name} in {SAMPLE.parent.name}/ beside the project"
+)
+def test_the_sample_of_the_consumer_complaint_database_is_taken_whole() -> None:
+    with Reader(SAMPLE, mapping.load("cfpb"), now=NOW) as reader:
+        rows = list(reader)
+    good = [row.new for row in rows if isinstance(row, Row)]
+    assert len(good) == len(rows) == 832
+    assert len({new.external_id for new in good}) == 832
+    assert {new.language for new in good} == {Language.EN}
+    assert all(new.narrative and new.product and new.subject and new.received_at for new in good)
 
 
 def test_an_unknown_value_of_a_coded_column_is_named(file: Path) -> None:

@@ -6,7 +6,7 @@ The pains that today's tools are known for are each a test named after the repor
 from __future__ import annotations
 
 import json
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from hypothesis import given, settings
@@ -23,7 +23,7 @@ OFFICE = BusinessCalendar(
     "office",
     ZoneInfo("UTC"),
     ((Window(540, 1020),),) * 5 + ((), ()),
-    {datetime(2024, 6, 6).date(): "Company day"},
+    {date(2024, 6, 6): "Company day"},
     first_year=2024,
     last_year=2025,
 )

@@ -85,6 +85,9 @@ EXPECTED: dict[str, tuple[str, str, set[str]]] = {
     "early_repayment": ("loan_mortgage", "moderate", set()),
     "coat_refund": ("refund_return", "moderate", set()),
     "broadband_down": ("outage", "moderate", set()),
+    "parking_fine": ("billing", "moderate", set()),
+    "cracked_basin": ("product_quality", "moderate", set()),
+    "claim_flood_papers": ("insurance_claim", "moderate", set()),
 }
 
 
@@ -109,6 +112,7 @@ def test_samples_cover_every_play_and_both_languages() -> None:
     plays = {s["play"] for s in SAMPLES}
     assert plays == {
         "straight", "approval", "appeal", "withdraw", "question", "duplicate", "fast_track", "timeout", "send_back",
+        "ladder", "pause", "extension",
     }  # fmt: skip
     assert {s["language"] for s in SAMPLES} == {"zh-CN", "en"}
     assert len({s["key"] for s in SAMPLES}) == len(SAMPLES)

@@ -56,8 +56,15 @@ class Edge:
                 raise  # half an answer is out already: the connection must break, so that the client knows
             await exchange.answer(problems.bug(error, exchange.request_id, scope["path"]))
         finally:
-            route = getattr(scope.get("route"), "path", "")
-            self.observe(scope["method"], route, exchange.status or 499, time.perf_counter() - started)
+            self.observe(scope["method"], _template(scope), exchange.status or 499, time.perf_counter() - started)
+
+
+def _template(scope: Scope) -> str:
+    """The route's path, parameters unfilled. An included route knows only its end: the rest stands before it."""
+    route: str = getattr(scope.get("route"), "path", "")
+    if not route or ":path}" in route:
+        return route
+    return "/".join(scope["path"].split("/")[: -route.count("/")]) + route
 
 
 class _Exchange:

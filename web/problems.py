@@ -79,6 +79,9 @@ class Answer:
 
 
 _TITLES = {
+    "refused": "Not possible as asked",
+    "error": "Something went wrong here",
+    "permanent": "Something went wrong here",
     "invalid_input": "The input is not valid",
     "malformed": "The request cannot be read",
     "unauthenticated": "No valid API key",

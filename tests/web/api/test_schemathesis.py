@@ -29,11 +29,11 @@ def test_schemathesis_has_no_finding(product: App, tmp_path: Path) -> None:
                 key,
                 tmp_path / "actions",
                 reference,
-                "--include-path-regex=/actions/",
+                "--include-path-regex=^/api/v1/complaints/.*/actions/",
                 "--phases=coverage,fuzzing",
-                "-n4",
+                "-n2",
             ),
-            _start(url, key, tmp_path / "others", None, "--exclude-path-regex=/actions/", "-n8"),
+            _start(url, key, tmp_path / "others", None, "--exclude-path-regex=^/api/v1/complaints/.*/actions/", "-n4"),
         ]
         answers = [run.communicate(timeout=240)[0] for run in runs]
     for run, answer in zip(runs, answers, strict=True):

@@ -69,12 +69,14 @@ class PrefectRuns:
             "idempotency_key": f"{complaint_id}:{name}",
             "enforce_parameter_schema": False,
         }
-        response = self._send("POST", f"/deployments/{self._find_deployment()}/create_flow_run", body, none_if_404=True)
-        if response is None:  # deployed anew, or the whole database was: look once more
+        for _ in range(3):
+            path = f"/deployments/{self._find_deployment()}/create_flow_run"
+            made = self._send("POST", path, body, none_if=(404, 409))
+            if made is not None:
+                return UUID(made["id"])
+            # another caller is just making the same run (or its queue), or the deployment was made anew: look again
             self._deployment_id = None
-            response = self._send("POST", f"/deployments/{self._find_deployment()}/create_flow_run", body)
-        assert response is not None
-        return UUID(response["id"])
+        raise Retryable(f"Prefect could not create the run {name}: it conflicts with another request.")
 
     def wake(self, run_id: UUID, gate: str = "") -> Wake:
         """Make a run that is suspended look at its row again, whichever gate it waits at, or only at `gate`.
@@ -85,7 +87,7 @@ class PrefectRuns:
         """
         answer = {WOKEN: True, **({"gate": gate} if gate else {})}
         try:
-            result = self._send("POST", f"/flow_runs/{run_id}/resume", {"run_input": answer}, none_if_409=True)
+            result = self._send("POST", f"/flow_runs/{run_id}/resume", {"run_input": answer}, none_if=(409,))
         except Retryable:
             # the server answers 500 for a run that it does not know
             if self.state(run_id) is None:
@@ -103,7 +105,7 @@ class PrefectRuns:
     def cancel(self, run_id: UUID) -> None:
         """End the run: at once while it waits, after its segment while it runs; ended or unknown: nothing."""
         body = {"state": {"type": "CANCELLING", "name": "Cancelling"}, "force": False}
-        self._send("POST", f"/flow_runs/{run_id}/set_state", body, none_if_404=True)
+        self._send("POST", f"/flow_runs/{run_id}/set_state", body, none_if=(404,))
 
     def find_run(self, complaint_id: UUID, name: str) -> UUID | None:
         """The run that `ensure` made for this complaint and name, or None."""
@@ -113,7 +115,7 @@ class PrefectRuns:
 
     def state(self, run_id: UUID) -> str | None:
         """Type of the run's state (SCHEDULED, RUNNING, PAUSED, COMPLETED …); None when Prefect does not know it."""
-        run = self._send("GET", f"/flow_runs/{run_id}", none_if_404=True)
+        run = self._send("GET", f"/flow_runs/{run_id}", none_if=(404,))
         return None if run is None else str(run["state_type"])
 
     def states(self, run_ids: Iterable[UUID]) -> dict[UUID, str]:
@@ -128,15 +130,13 @@ class PrefectRuns:
     def _find_deployment(self) -> str:
         with self._lock:
             if self._deployment_id is None:
-                found = self._send("GET", f"/deployments/name/{self._deployment}", none_if_404=True)
+                found = self._send("GET", f"/deployments/name/{self._deployment}", none_if=(404,))
                 if found is None:
                     raise Retryable(f"Prefect has no deployment {self._deployment} yet; the stack creates it at start.")
                 self._deployment_id = str(found["id"])
             return self._deployment_id
 
-    def _send(
-        self, method: str, path: str, body: Any = None, *, none_if_404: bool = False, none_if_409: bool = False
-    ) -> Any:
+    def _send(self, method: str, path: str, body: Any = None, *, none_if: tuple[int, ...] = ()) -> Any:
         try:
             try:
                 response = self._http.request(method, path, json=body)
@@ -146,7 +146,7 @@ class PrefectRuns:
         except httpx.TransportError as error:
             raise Retryable(f"The Prefect server does not answer ({error!r}).") from error
         code = response.status_code
-        if (code == 404 and none_if_404) or (code == 409 and none_if_409):
+        if code in none_if:
             return None
         if code in _AGAIN:
             raise Retryable(f"The Prefect server answered {code} to {method} {path}.")

@@ -200,7 +200,8 @@ class WarmWorker(BaseWorker[BaseJobConfiguration, BaseVariables, BaseWorkerResul
             return
         run = due.run or await self._api.read(due.run_id)
         if lean:
-            run.run_count += 1 if due.run else 0
+            if due.run is not None and not run.empirical_policy.resuming:
+                run.run_count += 1  # as the server counts; what was read after the claim has it already
             await run_segment(self._api, flow, run)
         else:
             await self.client.update_flow_run(run.id, infrastructure_pid=self.holder)

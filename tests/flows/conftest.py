@@ -38,6 +38,7 @@ class PrefectServer:
     database: str
     home: Path
     http: httpx.Client = field(repr=False)
+    last: object = None
 
     def deploy(self, flow: str, entrypoint: str, pool: str, **more: Any) -> UUID:
         """A deployment `flow/flow` with a module-path entrypoint on `pool`."""
@@ -54,6 +55,7 @@ class PrefectServer:
     def run(self, run_id: UUID) -> dict[str, Any]:
         """The run as the server tells it."""
         found: dict[str, Any] = self.http.get(f"/flow_runs/{run_id}").raise_for_status().json()
+        self.last = found["state"]
         return found
 
     def wait(self, run_id: UUID, *states: str, seconds: float = 20.0) -> dict[str, Any]:
@@ -63,6 +65,13 @@ class PrefectServer:
             assert time.monotonic() < deadline, f"{run['name']} is {run['state']}, not {states}"
             time.sleep(0.03)
         return run
+
+    def until(self, holds: Callable[[], bool], seconds: float = 15.0) -> None:
+        """Wait for a condition."""
+        deadline = time.monotonic() + seconds
+        while not holds():
+            assert time.monotonic() < deadline, self.last
+            time.sleep(0.03)
 
     def states(self, run_id: UUID) -> list[str]:
         """Names of all states the run went through, in order."""

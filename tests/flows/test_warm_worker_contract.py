@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID, uuid4
 
+import httpx
 import prefect
 import pytest
 from prefect import task_engine
@@ -192,6 +193,20 @@ def test_a_scheduled_run_is_handed_out_with_what_a_claim_needs(prefect_server: P
     assert run.deployment_id is not None
 
 
+def test_a_resume_is_not_counted_as_a_run_but_leaves_a_pause_key(prefect_server: PrefectServer, run_id: UUID) -> None:
+    propose(prefect_server, run_id, "RUNNING", "Running")
+    assert prefect_server.run(run_id)["empirical_policy"]["pause_keys"] == []
+    propose(prefect_server, run_id, "PAUSED", "Suspended", pause_reschedule=True, pause_key="a")
+    propose(prefect_server, run_id, "SCHEDULED", "Resuming")
+    assert prefect_server.run(run_id)["empirical_policy"]["resuming"] is True
+    propose(prefect_server, run_id, "RUNNING", "Running")
+    assert prefect_server.run(run_id)["run_count"] == 1
+    assert prefect_server.run(run_id)["empirical_policy"]["pause_keys"] == ["a"]
+    propose(prefect_server, run_id, "SCHEDULED", "AwaitingRetry")
+    propose(prefect_server, run_id, "RUNNING", "Running")
+    assert prefect_server.run(run_id)["run_count"] == 2
+
+
 def test_a_pause_key_fires_once_but_another_one_does(prefect_server: PrefectServer, run_id: UUID) -> None:
     def suspend(key: str) -> str:
         return str(
@@ -261,7 +276,8 @@ def test_an_input_key_is_taken_once(prefect_server: PrefectServer, run_id: UUID)
 
 def test_an_unknown_run_cannot_be_resumed_and_cannot_be_read(prefect_server: PrefectServer) -> None:
     # the first is a server error today; `PrefectRuns.wake` takes any refusal and then looks for the run
-    answer = prefect_server.http.post(f"/flow_runs/{uuid4()}/resume", json={"run_input": {"woken": True}})
+    # (and closes the connection, hence not the shared one)
+    answer = httpx.post(f"{prefect_server.api}/flow_runs/{uuid4()}/resume", json={"run_input": {"woken": True}})
     assert answer.is_error
     assert prefect_server.http.get(f"/flow_runs/{uuid4()}").status_code == 404
 

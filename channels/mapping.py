@@ -29,11 +29,13 @@ Source = Annotated[str, Field(pattern=r"^[a-z0-9_\-]{1,32}$")]
 
 
 class FieldMapping(BaseModel):
-    """Where one field comes from: the first of `columns` that the table has, then whatever of `append` is filled."""
+    """Where one field comes from: the first of `columns` that the row fills, then whatever of `append` is filled."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    columns: tuple[str, ...] = Field(min_length=1, description="Names of the column; the first that exists is taken.")
+    columns: tuple[str, ...] = Field(
+        min_length=1, description="Names of the column; the first that is filled is taken."
+    )
     append: tuple[str, ...] = Field(default=(), description="Further columns, added after `: ` where they are filled.")
     required: bool = Field(default=False, description="A table without this column is not taken.")
     values: dict[str, str] = Field(default_factory=dict, description="What the source says → our code.")
@@ -107,9 +109,15 @@ class _Taker:
     """One field bound to the columns of one table."""
 
     field: str
-    indexes: tuple[int, ...]
+    columns: tuple[int, ...]
+    append: tuple[int, ...]
     values: Mapping[str, str]
     default: str
+
+    def place(self, cells: Sequence[str]) -> int | None:
+        """The column that this row's value comes from: the first that is filled, else the first of all."""
+        first = self.columns[0] if self.columns else None
+        return next((index for index in self.columns if cells[index].strip()), first)
 
 
 class Binding:
@@ -122,8 +130,8 @@ class Binding:
         self._zone, self._formats = ZoneInfo(mapping.zone or zone), mapping.dates
         places = {_key(name): index for index, name in enumerate(header)}
         self._takers = [t for name, rule in mapping.fields.items() if (t := _bind(name, rule, places))]
-        self._columns = {t.field: header[t.indexes[0]] for t in self._takers if t.indexes}
-        used = {index for taker in self._takers for index in taker.indexes}
+        self._by_field = {taker.field: taker for taker in self._takers}
+        used = {index for taker in self._takers for index in (*taker.columns[:1], *taker.append)}
         kept = {_key(name) for name in mapping.extra} if mapping.extra != "*" else places.keys()
         self._extra = [(i, n) for i, n in enumerate(header) if i not in used and n.strip() and _key(n) in kept]
         self._check(mapping)
@@ -134,7 +142,7 @@ class Binding:
                 " / ".join(rule.columns), f"this column is missing. Found: {', '.join(filter(None, self.header))}"
             )
             for name, rule in mapping.fields.items()
-            if rule.required and name not in self._columns
+            if rule.required and name not in self._by_field
         ]
         filled = [_key(n) for n in self.header if n.strip()]
         problems += [
@@ -151,7 +159,7 @@ class Binding:
             if text := self._text(taker, cells):
                 flat[taker.field] = text
         if "received_at" in flat:
-            flat["received_at"] = self._instant(flat["received_at"])
+            flat["received_at"] = self._instant(flat["received_at"], cells)
         flat["external_source"] = flat.get("external_source") or self._source
         flat["external_id"] = flat.get("external_id") or _fingerprint(self.header, cells)
         who = {name[12:]: flat.pop(name) for name in list(flat) if name.startswith("complainant.")}
@@ -162,20 +170,21 @@ class Binding:
             return NewComplaint.model_validate(flat)
         except ValidationError as error:
             problem = problems_of(error)[0]
-            raise BadCell(self._column(problem.field), problem.message) from None
+            raise BadCell(self._column(problem.field, cells), problem.message) from None
 
     def _text(self, taker: _Taker, cells: Sequence[str]) -> str:
-        parts = [text for index in taker.indexes if (text := cells[index].strip())]
-        text = ": ".join(parts)
+        place = taker.place(cells)
+        indexes = taker.append if place is None else (place, *taker.append)
+        text = ": ".join(part for index in indexes if (part := cells[index].strip()))
         if taker.values and text:
             found = taker.values.get(text.casefold(), taker.default)
             if not found:
                 known = ", ".join(sorted(taker.values))
-                raise BadCell(self._columns[taker.field], f"{text[:40]!r} is not known. Known are: {known}")
+                raise BadCell(self._column(taker.field, cells), f"{text[:40]!r} is not known. Known are: {known}")
             return found
         return text or taker.default
 
-    def _instant(self, text: str) -> datetime:
+    def _instant(self, text: str, cells: Sequence[str]) -> datetime:
         """ISO 8601 or one of the mapping's formats. A date alone is the beginning of that day."""
         for read in (datetime.fromisoformat, *(_reader(form) for form in self._formats)):
             try:
@@ -185,15 +194,18 @@ class Binding:
                 continue
         else:
             formats = ", ".join(("ISO 8601", *self._formats))
-            raise BadCell(self._columns["received_at"], f"{text[:40]!r} is not a date. Known are: {formats}")
+            raise BadCell(self._column("received_at", cells), f"{text[:40]!r} is not a date. Known are: {formats}")
         at = at if at.tzinfo else at.replace(tzinfo=self._zone)
         if at > self._now:
-            raise BadCell(self._columns["received_at"], f"{text[:40]!r} lies in the future")
+            raise BadCell(self._column("received_at", cells), f"{text[:40]!r} lies in the future")
         return at
 
-    def _column(self, field: str) -> str:
-        name = field if field in self._columns else field.split(".")[0]
-        return self._columns.get(name, name)
+    def _column(self, field: str, cells: Sequence[str]) -> str:
+        """The column to blame for what is wrong with `field`; the field itself where no column gave it."""
+        name = field if field in self._by_field else field.split(".")[0]
+        taker = self._by_field.get(name)
+        place = taker.place(cells) if taker else None
+        return name if place is None else self.header[place]
 
 
 def _reader(form: str) -> Callable[[str], datetime]:
@@ -201,11 +213,13 @@ def _reader(form: str) -> Callable[[str], datetime]:
 
 
 def _bind(name: str, rule: FieldMapping, places: Mapping[str, int]) -> _Taker | None:
-    first = next((places[key] for column in rule.columns if (key := _key(column)) in places), None)
-    if first is None:
-        return None if not rule.default else _Taker(name, (), {}, rule.default)
-    others = tuple(places[key] for column in rule.append if (key := _key(column)) in places)
-    return _Taker(name, (first, *others), {k.casefold(): v for k, v in rule.values.items()}, rule.default)
+    columns, append = (
+        tuple(dict.fromkeys(places[key] for column in wanted if (key := _key(column)) in places))
+        for wanted in (rule.columns, rule.append)
+    )
+    if not columns:
+        return None if not rule.default else _Taker(name, (), (), {}, rule.default)
+    return _Taker(name, columns, append, {k.casefold(): v for k, v in rule.values.items()}, rule.default)
 
 
 def _fingerprint(header: Sequence[str], cells: Sequence[str]) -> str:

@@ -26,7 +26,23 @@ from complaints.domain.intake import NARRATIVE_LIMIT, NewComplaint
 RECORD_LIMIT = 16_000_000
 _CHUNK = 1 << 20
 _BOMS = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
+#: What a line without any cell consists of.
+_BLANK = "\r\n\t ,;|"
+_MARK = "complaints.mark"
 csv.field_size_limit(RECORD_LIMIT)
+
+
+def _marked(error: UnicodeError) -> tuple[str, int]:
+    """Bytes that are no text become a lone surrogate, which `_check` finds: they cost their row, not the file.
+
+    Python's own `surrogateescape` would do, but it does not know UTF-16 and UTF-32.
+    """
+    if not isinstance(error, UnicodeDecodeError):
+        raise error
+    return "\udcff", error.end
+
+
+codecs.register_error(_MARK, _marked)
 
 
 @dataclass(frozen=True)
@@ -67,7 +83,7 @@ class Reader:
         try:
             self.encoding = _checked(encoding) if encoding else _detected(self._raw)
             self._raw.seek(0)
-            self._text = io.TextIOWrapper(self._raw, self.encoding, errors="surrogateescape", newline="")
+            self._text = io.TextIOWrapper(self._raw, self.encoding, errors=_MARK, newline="")
             self._lines = _Lines(self._text)
             json_lines = path.suffix.lower() in (".jsonl", ".ndjson")
             self._rows = self._from_jsonl() if json_lines else self._from_csv()
@@ -102,7 +118,7 @@ class Reader:
 
     def _from_csv(self) -> Iterator[Row | BadRow]:
         line, head = self._lines.next()
-        while line and not head.strip():
+        while line and not head.strip(_BLANK):
             line, head = self._lines.next()
         if not line:
             raise InvalidInput("The file is empty. Its first line must name the columns.", "file")
@@ -190,7 +206,12 @@ class _Lines:
         """The next line, cut soon after `RECORD_LIMIT` characters; number 0 at the end of the file."""
         if self._back:
             return self._back.popleft()
-        line = self._text.readline(RECORD_LIMIT + 1)
+        try:
+            line = self._text.readline(RECORD_LIMIT + 1)
+        except UnicodeError as error:  # from encodings that leave nothing to `_marked`
+            raise InvalidInput(
+                f"After line {self._number} the file is not {self._text.encoding}: {error}. Save it as UTF-8.", "file"
+            ) from None
         if not line:
             return 0, ""
         self._number += 1
@@ -210,7 +231,7 @@ def _records(lines: _Lines, delimiter: str) -> Iterator[tuple[int, list[str]] | 
         number, line = lines.next()
         if not number:
             return
-        if not line.strip("\r\n\t ,;|"):
+        if not line.strip(_BLANK):
             continue
         if len(line) > RECORD_LIMIT:
             yield BadRow(number, "", f"longer than {RECORD_LIMIT:,} characters")

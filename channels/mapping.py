@@ -116,8 +116,10 @@ class _Taker:
 
     def place(self, cells: Sequence[str]) -> int | None:
         """The column that this row's value comes from: the first that is filled, else the first of all."""
-        first = self.columns[0] if self.columns else None
-        return next((index for index in self.columns if cells[index].strip()), first)
+        for index in self.columns:
+            if cells[index].strip():
+                return index
+        return self.columns[0] if self.columns else None
 
 
 class Binding:
@@ -174,8 +176,10 @@ class Binding:
 
     def _text(self, taker: _Taker, cells: Sequence[str]) -> str:
         place = taker.place(cells)
-        indexes = taker.append if place is None else (place, *taker.append)
-        text = ": ".join(part for index in indexes if (part := cells[index].strip()))
+        text = "" if place is None else cells[place].strip()
+        for index in taker.append:
+            if part := cells[index].strip():
+                text = f"{text}: {part}" if text else part
         if taker.values and text:
             found = taker.values.get(text.casefold(), taker.default)
             if not found:

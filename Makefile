@@ -14,10 +14,10 @@ install:
 	@sh deployments/install.sh
 
 demo: install
-	@$(BIN)/complaints demo
+	@exec $(BIN)/complaints demo
 
 up: install
-	@$(BIN)/complaints up
+	@exec $(BIN)/complaints up
 
 test: install
 	@sh deployments/install.sh browser

@@ -319,7 +319,7 @@ class Stack:
             try:
                 self._register()
             except httpx.HTTPError as error:
-                self.say(f"prefect does not take the deployments: {error}; trying again")
+                self.say(f"prefect does not take the deployments yet: {str(error).splitlines()[0]}")
                 return False
         return True
 

@@ -90,6 +90,16 @@ def test_what_was_committed_survives_kill_9(home: Path) -> None:
     server.stop()
 
 
+def test_prefects_database_can_be_made_anew_while_it_is_used(running: Running) -> None:
+    with psycopg.connect(running.dsn("prefect")) as user:
+        user.execute("CREATE TABLE history (n int)")
+        user.commit()
+        running.recreate("prefect")
+    assert ask(running, "SELECT to_regclass('history') IS NULL", "prefect") is True
+    assert ask(running, "SELECT similarity('a', 'a') = 1", "prefect") is True
+    assert ask(running, "SHOW synchronous_commit", "prefect") == "off"
+
+
 def test_it_dies_with_its_owner_and_starts_again_after_it(home: Path) -> None:
     owner = subprocess.Popen([sys.executable, "-c", _OWNER, str(home)], stdout=subprocess.PIPE, text=True)
     assert owner.stdout is not None

@@ -16,10 +16,13 @@ from typing import Any
 
 import httpx
 import psutil
+import psycopg
 import pytest
+import yaml
 
 #: How long anything here may take before the test fails, in seconds.
 PATIENCE = 90.0
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def free_port() -> int:
@@ -60,12 +63,14 @@ class System:
             time.sleep(0.1)
         pytest.fail((self.home.parent / "console.log").read_text())
 
+    def auth(self) -> tuple[str, str]:
+        return "complaints", (self.home / "secrets" / "prefect_password").read_text()
+
     def answers(self) -> bool:
         urls = self.told()["urls"]
-        auth = ("complaints", (self.home / "secrets" / "prefect_password").read_text())
         try:
             web = httpx.get(f"{urls['health']}/live", timeout=5).status_code
-            prefect = httpx.get(f"{urls['prefect']}/api/health", auth=auth, timeout=5).status_code
+            prefect = httpx.get(f"{urls['prefect']}/api/health", auth=self.auth(), timeout=5).status_code
         except httpx.HTTPError:
             return False
         return (web, prefect) == (200, 200)
@@ -83,6 +88,21 @@ def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
         system.process.wait(15)
 
 
+def lose_prefects_database(system: System) -> None:
+    """Drop it under the server's feet and put an empty one in its place."""
+    address = (system.home / "secrets" / "database_url").read_text()
+    with psycopg.connect(address.replace("{database}", "postgres"), autocommit=True) as connection:
+        connection.execute("DROP DATABASE prefect WITH (FORCE)")
+        connection.execute("CREATE DATABASE prefect")
+    with psycopg.connect(address.replace("{database}", "prefect"), autocommit=True) as connection:
+        connection.execute("CREATE EXTENSION pg_trgm")
+
+
+def deployments(system: System) -> int:
+    url = f"{system.told()['urls']['prefect']}/api/deployments/count"
+    return int(httpx.post(url, json={}, auth=system.auth()).raise_for_status().text)
+
+
 def gone(pids: dict[str, int], within: float) -> None:
     processes = [psutil.Process(pid) for pid in pids.values() if psutil.pid_exists(pid)]
     _, alive = psutil.wait_procs(processes, timeout=within)
@@ -97,12 +117,14 @@ def test_a_life_with_every_kind_of_death(system: System) -> None:
     prefect = system.told()["urls"]["prefect"]
     assert httpx.get(f"{prefect}/api/flows/count").status_code in (401, 405)
 
+    lose_prefects_database(system)
     for name, pid in first.items():
         os.kill(pid, signal.SIGKILL)
         now = system.wait_for(lambda pids, name=name, pid=pid: pids[name] not in (pid, None))
         assert psutil.pid_exists(now[name])
+    declared = yaml.safe_load((ROOT / "deployments" / "prefect.yaml").read_text())["deployments"]
     deadline = time.monotonic() + PATIENCE
-    while not system.answers():
+    while not system.answers() or deployments(system) != len(declared):  # registered again in the empty database
         assert time.monotonic() < deadline
         time.sleep(0.2)
 

@@ -86,31 +86,40 @@ def screen(work: Work, complaint_id: UUID, find_duplicates: FindDuplicates) -> N
 def classify(work: Work, complaint_id: UUID, classifier: Classifier) -> Next:
     """Classification: category, severity, team, queue; then route, answer by standard solution, or ask a person."""
     complaint = lock(work, complaint_id)
-    if complaint.classified_at is None and complaint.status == Status.RECEIVED:
+    if complaint.classified_at is None and complaint.status != Status.CLOSED:
         found = classifier.classify(complaint.subject, complaint.narrative, complaint.product)
         _apply(work, complaint, found)
-        policy = work.policies.get(complaint.policy_hash)
-        unsure = found.confidence < policy.routing.min_confidence
-        alarming = bool(set(complaint.flags) & {f.value for f in policy.routing.triage_flags})
-        fast = policy.lifecycle.fast_track
-        if unsure or alarming:
-            perform(
-                work,
-                complaint,
-                "refer_to_triage",
-                data={"unsure": unsure, "flags": complaint.flags},
-            )
-        elif (
-            found.solution
-            and fast.enabled
-            and fast.automatic
-            and found.confidence >= fast.min_confidence
-            and found.severity in fast.severities
-        ):
-            answer_by_solution(work, complaint, found.solution)
-        else:
-            perform(work, complaint, "route", data={"team": complaint.team})
+        if complaint.status == Status.RECEIVED:
+            _route(work, complaint, found)
+        else:  # it was rejected before the machine looked, and reopened: a person has decided where it goes on
+            for step in opening.open_steps(work, complaint):
+                step.team = complaint.team
+                work.session.add(step)
     return next_move(position(work, complaint))
+
+
+def _route(work: Work, complaint: Complaint, found: Classification) -> None:
+    policy = work.policies.get(complaint.policy_hash)
+    unsure = found.confidence < policy.routing.min_confidence
+    alarming = bool(set(complaint.flags) & {f.value for f in policy.routing.triage_flags})
+    fast = policy.lifecycle.fast_track
+    if unsure or alarming:
+        perform(
+            work,
+            complaint,
+            "refer_to_triage",
+            data={"unsure": unsure, "flags": complaint.flags},
+        )
+    elif (
+        found.solution
+        and fast.enabled
+        and fast.automatic
+        and found.confidence >= fast.min_confidence
+        and found.severity in fast.severities
+    ):
+        answer_by_solution(work, complaint, found.solution)
+    else:
+        perform(work, complaint, "route", data={"team": complaint.team})
 
 
 def _apply(work: Work, complaint: Complaint, found: Classification) -> None:

@@ -17,6 +17,8 @@ from types import FrameType
 from deployments.warm_worker.flows import preload
 from deployments.warm_worker.worker import WarmWorker
 
+_log = logging.getLogger("complaints.worker")
+
 
 def main() -> int:
     """Run until told to stop."""
@@ -34,50 +36,57 @@ def main() -> int:
 
 def _serve(options: argparse.Namespace) -> int:
     # The engine would install its own SIGTERM handler on the main thread, so the loop lives in another one.
-    failure: list[BaseException] = []
-    ready = threading.Event()
-    loop = asyncio.new_event_loop()
-    worker: list[WarmWorker] = []
-
-    async def work() -> None:
-        worker.append(
-            WarmWorker(
-                options.pool,
-                work_queues=options.queue,
-                name=options.name,
-                heartbeat_interval_seconds=10,
-                concurrency=options.concurrency,
-                drain=options.drain,
-                poll=options.poll,
-            )
-        )
-        ready.set()
-        await worker[0].start()
-
-    def body() -> None:
-        try:
-            loop.run_until_complete(work())
-        except BaseException as error:
-            failure.append(error)
-        finally:
-            ready.set()
-
-    def on_signal(number: int, frame: FrameType | None) -> None:
-        if not worker or worker[0]._stopping.is_set():
-            os._exit(128 + number)
-        loop.call_soon_threadsafe(worker[0].stop)
-
-    thread = threading.Thread(target=body, name="warm-worker")
+    serving = _Serving(options)
+    thread = threading.Thread(target=serving.run, name="warm-worker")
     thread.start()
-    ready.wait()
-    signal.signal(signal.SIGTERM, on_signal)
-    signal.signal(signal.SIGINT, on_signal)
+    serving.ready.wait()
+    signal.signal(signal.SIGTERM, serving.on_signal)
+    signal.signal(signal.SIGINT, serving.on_signal)
     while thread.is_alive():
         thread.join(0.5)
-    if failure:
-        logging.getLogger("complaints.worker").critical("the worker ended: %r", failure[0], exc_info=failure[0])
+    if serving.failure is not None:
+        _log.critical("the worker ended: %r", serving.failure, exc_info=serving.failure)
         return 1
     return 0
+
+
+class _Serving:
+    """The worker on a loop of its own."""
+
+    def __init__(self, options: argparse.Namespace) -> None:
+        self.worker = WarmWorker(
+            options.pool,
+            work_queues=options.queue,
+            name=options.name,
+            heartbeat_interval_seconds=10,
+            concurrency=options.concurrency,
+            drain=options.drain,
+            poll=options.poll,
+            share=options.share,
+        )
+        self.ready = threading.Event()
+        self.failure: BaseException | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._told = False
+
+    def run(self) -> None:
+        try:
+            asyncio.run(self._work())
+        except BaseException as error:
+            self.failure = error
+        finally:
+            self.ready.set()
+
+    async def _work(self) -> None:
+        self._loop = asyncio.get_running_loop()
+        self.ready.set()
+        await self.worker.start()
+
+    def on_signal(self, number: int, frame: FrameType | None) -> None:
+        if self._told or self._loop is None:
+            os._exit(128 + number)
+        self._told = True
+        self._loop.call_soon_threadsafe(self.worker.stop)
 
 
 def _options() -> argparse.Namespace:
@@ -88,10 +97,18 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--concurrency", type=int, default=20, help="segments at a time")
     parser.add_argument("--drain", type=float, default=8.0, help="seconds to finish segments after SIGTERM")
     parser.add_argument("--poll", type=float, default=2.0, help="seconds between polls when nothing happens")
+    parser.add_argument("--share", type=_share, default=(1, 1), help="2/3: second of three workers of this pool")
     parser.add_argument("--preload", action="append", default=None, help="packages to import first (default: flows)")
     options = parser.parse_args()
     options.preload = options.preload if options.preload is not None else ["flows"]
     return options
+
+
+def _share(text: str) -> tuple[int, int]:
+    number, _, of = text.partition("/")
+    if not (number.isdigit() and of.isdigit() and 1 <= int(number) <= int(of)):
+        raise argparse.ArgumentTypeError(f"{text!r} is not of the form 2/3")
+    return int(number), int(of)
 
 
 if __name__ == "__main__":

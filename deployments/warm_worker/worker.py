@@ -14,7 +14,7 @@ import anyio.abc
 import httpx
 from prefect import Flow
 from prefect.client.schemas.objects import FlowRun
-from prefect.context import AsyncClientContext
+from prefect.context import AsyncClientContext, SyncClientContext
 from prefect.events.clients import get_events_subscriber
 from prefect.events.filters import EventAnyResourceFilter, EventFilter, EventNameFilter
 from prefect.events.schemas.events import Event
@@ -48,11 +48,19 @@ class WarmWorker(BaseWorker[BaseJobConfiguration, BaseVariables, BaseWorkerResul
     _description = "Runs flows inside a process that has already imported them."
 
     def __init__(
-        self, work_pool_name: str, *args: Any, concurrency: int = 20, drain: float = 8.0, poll: float = 2.0, **more: Any
+        self,
+        work_pool_name: str,
+        *args: Any,
+        concurrency: int = 20,
+        drain: float = 8.0,
+        poll: float = 2.0,
+        share: tuple[int, int] = (1, 1),
+        **more: Any,
     ) -> None:
+        """`poll` seconds between polls when nothing happens; `share` (2, 3): second of three workers of this pool."""
         # a limit of the base class crashes the worker when a run is resumed before its previous segment returned
         super().__init__(work_pool_name, *args, **{**more, "limit": None})
-        self.concurrency, self.drain, self.poll = concurrency, drain, poll
+        self.concurrency, self.drain, self.poll, self.share = concurrency, drain, poll, share
         self.life = uuid4().hex[:8]
         self.segments = 0
         self._in_flight: dict[UUID, asyncio.Task[None]] = {}
@@ -74,7 +82,8 @@ class WarmWorker(BaseWorker[BaseJobConfiguration, BaseVariables, BaseWorkerResul
         self, run_once: bool = False, with_healthcheck: bool = False, printer: Callable[..., None] = print
     ) -> None:
         """Work until `stop`; with `run_once`, run what is due now and leave."""
-        with temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}):
+        # one client for async code and one for sync tasks in threads: building one costs more than a whole task
+        with temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}), SyncClientContext():
             async with AsyncClientContext() as shared, self:
                 await ensure_pool(shared.client, self._work_pool_name)
                 self._api = Orchestration(shared.client, self.holder)
@@ -103,7 +112,7 @@ class WarmWorker(BaseWorker[BaseJobConfiguration, BaseVariables, BaseWorkerResul
             await self._poll_once()
             await self._finish()
             return
-        helpers = [asyncio.create_task(helper) for helper in (self._heartbeats(), self._listen(), self._flush())]
+        helpers = [asyncio.create_task(helper) for helper in (self._heartbeats(), self._flush())]
         try:
             await self._poll_loop()
             await self._finish()
@@ -227,12 +236,21 @@ class WarmWorker(BaseWorker[BaseJobConfiguration, BaseVariables, BaseWorkerResul
     # -- beside
 
     async def _heartbeats(self) -> None:
-        while True:
-            await asyncio.sleep(self.heartbeat_interval_seconds)
-            try:
-                await self._sync_and_initialize()
-            except Exception as error:  # a missed heartbeat is made up for by the next one
-                _log.warning("heartbeat failed: %s", error)
+        """Report to the server, and listen to the pool that has our name: it is another one after a lost database."""
+        listener, pool_id = asyncio.create_task(self._listen()), self.work_pool.id
+        try:
+            while True:
+                await asyncio.sleep(self.heartbeat_interval_seconds)
+                try:
+                    await self._sync_and_initialize()
+                except Exception as error:  # a missed heartbeat is made up for by the next one
+                    _log.warning("heartbeat failed: %s", error)
+                if self.work_pool.id != pool_id:
+                    listener.cancel()
+                    listener, pool_id = asyncio.create_task(self._listen()), self.work_pool.id
+        finally:
+            listener.cancel()
+            await asyncio.gather(listener, return_exceptions=True)
 
     async def _flush(self) -> None:
         while True:
@@ -248,11 +266,17 @@ class WarmWorker(BaseWorker[BaseJobConfiguration, BaseVariables, BaseWorkerResul
                 async with get_events_subscriber(filter=wanted, reconnect_on_clean_close=True) as stream:
                     self._nudged.set()  # what happened before
                     async for event in stream:
-                        if not self._work_queues or self._work_queues & _queues(event):
-                            self._offer(_due(event))
+                        due = _due(event)
+                        if self._is_ours(due) and (not self._work_queues or self._work_queues & _queues(event)):
+                            self._offer(due)
             except Exception as error:  # server restarts, proxies: the stream is an accelerator only
                 _log.warning("no event stream for now, polling every %.1f s: %s", self.poll, error)
             await asyncio.sleep(2.0)
+
+    def _is_ours(self, due: Due) -> bool:
+        # of several workers one claims at once; what it leaves, because it is full or dead, the others poll
+        number, of = self.share
+        return due.run_id.int % of == number - 1
 
 
 def _due(event: Event) -> Due:

@@ -134,30 +134,27 @@ def _until_up(process: subprocess.Popen[bytes], http: httpx.Client, log: Path) -
     raise AssertionError(f"the Prefect server did not start:\n{log.read_text()[-3000:]}")
 
 
-@dataclass
-class RunningWorker:
-    """A warm worker on a loop of its own, in this process, so that tests see what its flows do."""
-
-    worker: WarmWorker
-    loop: asyncio.AbstractEventLoop
-
-
 @pytest.fixture
 def warm_worker(prefect_server: PrefectServer) -> Callable[..., Any]:
     """`with warm_worker(pool, name=…):` a worker in this process that drains at the end of the block."""
 
     @contextmanager
-    def start(pool: str, *, name: str = "tester", **options: Any) -> Iterator[RunningWorker]:
-        loop, ready = asyncio.new_event_loop(), threading.Event()
+    def start(pool: str, *, name: str = "tester", **options: Any) -> Iterator[WarmWorker]:
+        ready = threading.Event()
         worker = WarmWorker(pool, name=name, heartbeat_interval_seconds=2, **{"poll": 0.5, **options})
         failure: list[BaseException] = []
+        loops: list[asyncio.AbstractEventLoop] = []
+
+        async def work() -> None:
+            loops.append(asyncio.get_running_loop())
+            await worker.start(printer=lambda _: ready.set())
 
         def body() -> None:
             try:
                 with temporary_settings(
                     {PREFECT_API_URL: prefect_server.api, PREFECT_CLIENT_SERVER_VERSION_CHECK_ENABLED: False}
                 ):
-                    loop.run_until_complete(worker.start(printer=lambda _: ready.set()))
+                    asyncio.run(work())
             except BaseException as error:
                 failure.append(error)
             finally:
@@ -167,12 +164,11 @@ def warm_worker(prefect_server: PrefectServer) -> Callable[..., Any]:
         thread.start()
         assert ready.wait(20)
         try:
-            yield RunningWorker(worker, loop)
+            yield worker
         finally:
             if thread.is_alive():
-                loop.call_soon_threadsafe(worker.stop)
+                loops[0].call_soon_threadsafe(worker.stop)
             thread.join(20)
-            loop.close()
         assert not failure, failure
 
     return start

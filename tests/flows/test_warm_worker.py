@@ -120,21 +120,26 @@ def test_sync_flows_and_hooks_go_through_prefects_engine(
     prefect_server: PrefectServer, pool: str, warm_worker: Worker, tmp_path: Path
 ) -> None:
     path = tmp_path / "told"
-    with warm_worker(pool) as running:
+    with warm_worker(pool) as worker:
         runs = [
             start(prefect_server, pool, "sample-sync", "sync_flow", path=str(path)),
             start(prefect_server, pool, "sample-hooked", "hooked", path=str(path)),
         ]
         for run in runs:
             found = prefect_server.wait(run, "Completed", seconds=40)
-            assert found["infrastructure_pid"] == running.worker.holder
+            assert found["infrastructure_pid"] == worker.holder
     assert sorted(path.read_text().splitlines()) == ["body", "hook Completed", "sync ran"]
 
 
 def test_of_many_workers_one_runs_a_run(
     prefect_server: PrefectServer, pool: str, warm_worker: Worker, tmp_path: Path
 ) -> None:
-    with warm_worker(pool, name="a"), warm_worker(pool, name="b"), warm_worker(pool, name="c"):
+    # a and b both answer at once to every event; c would leave some to them
+    with (
+        warm_worker(pool, name="a"),
+        warm_worker(pool, name="b"),
+        warm_worker(pool, name="c", share=(1, 2)),
+    ):
         paths = [tmp_path / f"run-{number}" for number in range(20)]
         runs = [
             start(prefect_server, pool, "sample-napping", "napping", path=str(path), seconds=0.05) for path in paths
@@ -212,7 +217,7 @@ def test_a_worker_that_comes_back_takes_up_what_its_earlier_life_held(
 ) -> None:
     process = worker_process(pool, "phoenix")
     run = start(prefect_server, pool, "sample-napping", "napping", path=str(tmp_path / "nap"), seconds=1.5)
-    prefect_server.wait(run, "Running")
+    prefect_server.until((tmp_path / "nap").exists)
     process.kill()
     process.wait()
     worker_process(pool, "phoenix")

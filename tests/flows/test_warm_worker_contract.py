@@ -18,7 +18,7 @@ from prefect._flow_run_suspension import FlowRunSuspensionRequest
 from prefect._internal.pydantic.v2_schema import create_v2_schema
 from prefect.client.orchestration import PrefectClient, get_client
 from prefect.client.schemas.objects import FlowRun, StateType, TaskRun
-from prefect.context import AsyncClientContext, FlowRunContext
+from prefect.context import AsyncClientContext, FlowRunContext, SyncClientContext
 from prefect.events.clients import get_events_subscriber
 from prefect.exceptions import Abort, Pause
 from prefect.flow_engine import run_flow_async, run_flow_sync
@@ -81,6 +81,14 @@ def test_the_client_has_one_http_connection_pool_that_is_shared() -> None:
     assert "_client" in inspect.getsource(PrefectClient.__init__)
     assert "get_client(" in inspect.getsource(AsyncClientContext.__init__)
     assert "get_client()" in inspect.getsource(AsyncTaskRunEngine.initialize_run)
+
+
+def test_sync_tasks_in_threads_share_the_worker_s_sync_client() -> None:
+    # building one takes longer than twenty tasks
+    assert "SyncClientContext.get_or_create()" in inspect.getsource(SyncTaskRunEngine.initialize_run)
+    with SyncClientContext() as outer, SyncClientContext.get_or_create() as inner:
+        assert inner.client is outer.client
+        assert get_client(sync_client=True) is outer.client
 
 
 def test_flow_run_context_takes_what_a_segment_gives() -> None:

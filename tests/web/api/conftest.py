@@ -10,8 +10,9 @@ from uuid import UUID
 
 import pytest
 from fastapi.testclient import TestClient
+from sqlmodel import func, select
 
-from complaints.domain.ports import SYSTEM
+from complaints.domain.ports import SYSTEM, Classifier
 from complaints.domain.vocabulary import Role
 from complaints.services import people, walk
 from complaints.store.tables import Complaint
@@ -141,13 +142,22 @@ def routed(product: App, integrator: Caller) -> Callable[..., str]:
     return make
 
 
+_CLASSIFIERS: dict[str, Classifier] = {}
+
+
+def _classifier(product: App) -> Classifier:
+    """One for all tests of a policy: it takes half a second to build, and is a pure function."""
+    policy = product.policies.active(product.store.now()).hash
+    if policy not in _CLASSIFIERS:
+        _CLASSIFIERS[policy] = product.classifier
+    return _CLASSIFIERS[policy]
+
+
 def walked(product: App, reference: str) -> None:
     """Do what the flow run does until a person is needed."""
-    from sqlmodel import select
-
     for task in (
         lambda w, i: walk.screen(w, i, lambda *_: []),
-        lambda w, i: walk.classify(w, i, product.classifier),
+        lambda w, i: walk.classify(w, i, _classifier(product)),
         walk.acknowledge,
         walk.brief,
     ):
@@ -158,7 +168,5 @@ def walked(product: App, reference: str) -> None:
 
 def counted(product: App, table: type[Any]) -> int:
     """Rows of a table."""
-    from sqlmodel import func, select
-
     with product.store.reading(SYSTEM) as work:
         return int(work.session.exec(select(func.count()).select_from(table)).one())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
@@ -23,7 +23,12 @@ def page(dossier: Dossier, path_of: Callable[[str, str], str]) -> str:
     def word(code: object) -> str:
         return words.get(str(code)) or str(code).replace("_", " ")
 
-    return _template().render(d=dossier, c=dossier.complaint, language=language, w=word, t=_instant, path_of=path_of)
+    def many(codes: Iterable[object]) -> str:
+        return ("、" if language is Language.ZH else ", ").join(word(code) for code in codes)
+
+    return _template().render(
+        d=dossier, c=dossier.complaint, language=language, w=word, many=many, t=_instant, path_of=path_of
+    )
 
 
 def _instant(value: str | None) -> str:

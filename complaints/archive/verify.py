@@ -89,9 +89,10 @@ def _check(archive: zipfile.ZipFile, reference: str) -> list[str]:
         problems.append(f"bag-info.txt: Payload-Oxum is {info.get('Payload-Oxum')}, found {oxum}")
     if info.get("External-Identifier") != reference:
         problems.append(f"bag-info.txt: the bag of {info.get('External-Identifier')}")
-    if {"data/complaint.json", "data/events.json"} <= set(payload):
-        problems += _chain(read("data/complaint.json"), read("data/events.json"))
-    return problems
+    # Said by the manifest too, unless that was rewritten: no bag of ours is without these.
+    without = [f"{name}: missing" for name in ("data/complaint.json", "data/events.json") if name not in payload]
+    problems += without or _chain(read("data/complaint.json"), read("data/events.json"))
+    return list(dict.fromkeys(problems))
 
 
 def _digests(archive: zipfile.ZipFile, base: str) -> tuple[dict[str, str], dict[str, int], list[str]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import re
 import zipfile
 from collections.abc import Callable
 from dataclasses import replace
@@ -16,9 +17,13 @@ import bagit
 import fsspec
 import pytest
 
+from complaints import services
 from complaints.archive.bag import safe_name, write_bag
 from complaints.archive.dossier import Dossier
+from complaints.archive.page import page
 from complaints.archive.verify import verify
+from complaints.archive.words import WORDS
+from complaints.domain import lifecycle, vocabulary
 from complaints.domain.errors import InvalidInput, Permanent
 from complaints.store import chain
 from complaints.store.tables import Event
@@ -73,22 +78,28 @@ def dossier(**changes: Any) -> Dossier:
             {"name": "王芳", "email": "wang@example.com", "phone": None, "needs": ["no_phone"], "safe_contact": ""}
         ],
         thread=[
-            {"at": at, "direction": "out", "channel": "email", "kind": "response", "author": "李娜",
-             "subject": "答复 & 结果", "body": "您好:\n已换货。" * 40}
+            {"at": at, "direction": "out", "audience": "complainant", "channel": "email", "kind": "response",
+             "author": "李娜", "subject": "答复 & 结果", "body": "您好:\n已换货。" * 40},
+            {"at": at, "direction": "out", "audience": "third_party", "channel": "email", "kind": "question",
+             "author": "李娜", "subject": "", "body": "安装时间?"},
         ],
         findings=[
-            {"at": at, "finding": "upheld", "summary": "泵损坏", "by_name": "李娜", "root_cause": "运输",
-             "responsible_unit": None, "internal_note": ""}
+            {"at": at, "source": "review", "finding": "upheld", "summary": "泵损坏", "by_name": "李娜",
+             "root_cause": "运输", "responsible_unit": None, "internal_note": ""}
         ],
         decisions=[{"at": at, "outcome": "approved", "reason": "", "by_name": "Ann"}],
         remedies=[
             {"kind": "refund", "description": "退款", "amount": "99.00", "currency": "CNY", "state": "done",
              "done_at": at, "proposed_at": at, "evidence": "p1"}
         ],
-        survey=[{"at": at, "accepted": True, "rating": 5, "words": "好"}],
+        survey=[{"at": at, "accepted": True, "rating": 5, "resolved": False, "effort": None, "words": "好"}],
         steps=[],
         attachments=[{"name": "漏水 照片.png", "sha256": DIGEST, "size": len(PICTURE)}],
         events=events,
+        clocks=[
+            {"profile": "cn_samr", "name": "final", "kind": "regulatory", "state": "met", "started_at": at,
+             "due_at": "2026-04-30T00:00:00Z", "stopped_at": at}
+        ],
     )  # fmt: skip
 
 
@@ -141,6 +152,37 @@ def test_the_page_is_in_the_complaints_language_and_escapes_everything(tmp_path:
         assert "<script" not in html
         assert "&lt;script&gt;" in html
         assert "<b>" not in html
+
+
+def test_the_page_shows_deadlines_needs_and_whom_a_letter_went_to() -> None:
+    for language, words in (
+        (
+            "zh-CN",
+            ("时限", "cn_samr · final", "监管时限", "按时", "2026-04-30 00:00:00", "请勿致电", "致第三方", "提问"),
+        ),
+        (
+            "en",
+            ("Deadlines", "cn_samr · final", "regulatory", "met", "no telephone calls", "to a third party", "question"),
+        ),
+    ):
+        html = page(dossier(language=language), lambda name, sha256: name)
+        assert [word for word in words if f">{word}<" not in html and f" {word} " not in html] == []
+
+
+def test_every_code_has_words_in_both_languages() -> None:
+    """Statuses, actions and events as the code knows them: a new one without words is found here."""
+    sources = "".join(path.read_text(encoding="utf-8") for path in Path(services.__file__).parent.glob("*.py"))
+    recorded = set(re.findall(r'\brecord\(\s*\w+,\s*[\w.]+,\s*"(\w+)"', sources))
+    assert {"received", "acknowledged", "rung_fired"} <= recorded
+    posted = set(re.findall(r'\bpost\((?:[^()]|\([^()]*\))*?kind="(\w+)"', sources))
+    assert {"question", "answer", "note"} <= posted
+    enums = (
+        vocabulary.Status, vocabulary.Severity, vocabulary.Channel, vocabulary.Finding, vocabulary.ClosingCategory,
+        vocabulary.RemedyKind, vocabulary.RemedyState, vocabulary.Need, vocabulary.Audience,
+    )  # fmt: skip
+    codes = recorded | posted | set(lifecycle.TABLE) | {code.value for each in enums for code in each}
+    for words in WORDS.values():
+        assert sorted(codes - words.keys()) == []
 
 
 def test_an_open_complaint_is_not_archived(tmp_path: Path) -> None:
@@ -218,6 +260,30 @@ def test_a_removed_an_added_and_an_altered_file_are_found(tmp_path: Path) -> Non
     assert "data/extra.txt: not in the manifest" in found
     assert "data/survey.json: altered" in found
     assert "Payload-Oxum" in found
+
+
+@pytest.mark.parametrize("part", ["complaint", "events"])
+def test_a_bag_made_again_without_its_case_log_is_found(tmp_path: Path, part: str) -> None:
+    path, base = write(tmp_path), f"{REFERENCE}/"
+
+    def change(files: dict[str, bytes]) -> None:
+        del files[f"{base}data/{part}.json"]
+        payload = {name: content for name, content in files.items() if name.startswith(f"{base}data/")}
+        files[f"{base}manifest-sha256.txt"] = listed(payload)
+        oxum = f"Payload-Oxum: {sum(map(len, payload.values()))}.{len(payload)}\n"
+        info = files[f"{base}bag-info.txt"].decode()
+        files[f"{base}bag-info.txt"] = re.sub(r"Payload-Oxum: .*\n", oxum, info).encode()
+        del files[f"{base}tagmanifest-sha256.txt"]
+        files[f"{base}tagmanifest-sha256.txt"] = listed(
+            {name: content for name, content in files.items() if name not in payload}
+        )
+
+    def listed(files: dict[str, bytes]) -> bytes:
+        lines = (f"{hashlib.sha256(c).hexdigest()}  {name.removeprefix(base)}\n" for name, c in files.items())
+        return "".join(lines).encode()
+
+    rewrite(path, change)
+    assert problems(tmp_path) == f"data/{part}.json: missing"
 
 
 @pytest.mark.parametrize("tag", ["bagit.txt", "bag-info.txt", "manifest-sha256.txt", "tagmanifest-sha256.txt"])

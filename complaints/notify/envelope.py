@@ -19,6 +19,9 @@ from complaints.domain.errors import Permanent
 from complaints.domain.ports import Message
 from complaints.notify.render import SUBJECT_LIMIT, one_line
 
+#: Seven bits only: a server need not take more unless it is asked whether it does (RFC 6152).
+_POLICY = SMTP.clone(cte_type="7bit")
+
 
 def key_hash(key: str) -> str:
     """SHA-256 of an outbox key, in hex."""
@@ -45,7 +48,7 @@ def address(text: str, name: str = "") -> Address:
 def mail_of(message: Message, sender: Address, now: datetime, reply_to: Address | None = None) -> EmailMessage:
     """The mail for `message`; without an address in `message.to` it has no To header."""
     digest = key_hash(message.key)
-    mail = EmailMessage(policy=SMTP)
+    mail = EmailMessage(policy=_POLICY)
     mail["From"] = sender
     if message.to:
         mail["To"] = address(message.to)

@@ -26,6 +26,9 @@ from complaints.notify.providers import FOLDER_URL, LETTERS, ProviderEntry, read
 if TYPE_CHECKING:
     from complaints.notify.smtp import MailPlugin
 
+#: Seconds that one message may wait in all for the pace of its providers. With the longest time-out of a provider it
+#: stays below the lease of an intent: beyond, another process would hand over the same message beside this one.
+PATIENCE = 10.0
 #: Hand-overs that are remembered, so that a retry spares the providers that already took the message.
 _REMEMBERED = 10_000
 
@@ -62,7 +65,7 @@ class MailCarrier:
         if not (message.to or self.plugin.default_to):
             raise Permanent("There is no address to write to. Add to= to the mail provider of these tags.")
         to = address(message.to or self.plugin.default_to).addr_spec
-        mail = mail_of(message, self.plugin.sender, now, self.plugin.reply_to)
+        mail = mail_of(message, self.plugin.sender, now, self.plugin.reply_to(message.reference))
         if not message.to:
             mail["To"] = to
         delivery = self.plugin.delivery(mail, to, self.seconds)
@@ -101,9 +104,9 @@ class Provider:
     seconds: float
     bucket: TokenBucket = field(repr=False)
 
-    def start(self, message: Message, now: datetime) -> Attempt[str]:
-        """Begin once the pace allows; `Retryable` when that takes longer than the time-out."""
-        deadline = time.monotonic() + self.seconds
+    def start(self, message: Message, now: datetime, patience: float) -> Attempt[str]:
+        """Begin once the pace allows; `Retryable` when that takes longer than the time-out or `patience` seconds."""
+        deadline = time.monotonic() + min(self.seconds, patience)
         while wait := self.bucket.take():
             if time.monotonic() + wait > deadline:
                 raise Retryable(f"{self.name} has reached its limit of messages per minute.")
@@ -133,11 +136,12 @@ class AppriseSender:
         if not chosen:
             return self._folder.send(message, now)
         attempts: list[tuple[int, Attempt[str]]] = []
+        until = time.monotonic() + PATIENCE
         failures: list[Retryable | Permanent] = []
         for index in chosen:
             if (message.key, index) not in self._taken:
                 try:
-                    attempts.append((index, self._providers[index].start(message, now)))
+                    attempts.append((index, self._providers[index].start(message, now, until - time.monotonic())))
                 except (Retryable, Permanent) as error:
                     failures.append(error)
         for index, attempt in attempts:

@@ -2,12 +2,14 @@
 
 Apprise's own mail plugin answers yes or no. We must know whether a server said "later" (4xx) or "never" (5xx), and our
 mails carry their own Message-ID and headers; so this plugin takes the finished mail and keeps the server's answer.
-The parameters are those of Apprise's `mailto://`: user, password, host, port, and `?from=`, `name=`, `to=`, `reply=`,
-`smtp=` (another host), `mode=insecure|starttls|ssl`, `verify=no`.
+The parameters are those of Apprise's `mailto://`: user, password, host, port, and `?from=`, `name=`, `to=`, `reply=`
+(with `+{reference}` before the @ the answers of each case bear its reference), `smtp=` (another host),
+`mode=insecure|starttls|ssl`, `verify=no`.
 """
 
 from __future__ import annotations
 
+import re
 import smtplib
 import socket
 import ssl
@@ -27,6 +29,9 @@ from complaints.notify.envelope import address
 
 #: Refusals of our own account, not of the message: an operator can put them right, so the letter must not die of them.
 _ACCOUNT = frozenset({530, 534, 535, 538})
+#: In `reply=`: where the reference goes (subaddressing, RFC 5233).
+_TAG = "+{reference}"
+_UNTAGGED = re.compile(r"[^A-Za-z0-9.-]+")
 _PORTS = {"insecure": 25, "starttls": 587, "ssl": 465}
 
 
@@ -159,7 +164,8 @@ class MailPlugin(NotifyBase):
         try:
             own = from_ or (self.user if self.user and "@" in self.user else f"{self.user or 'complaints'}@{self.host}")
             self.sender: Address = address(own, from_name)
-            self.reply_to: Address | None = address(reply) if reply else None
+            self._reply = reply
+            self.reply_to("EX-1")
             self.default_to: str = address(to).addr_spec if to else ""
         except Permanent as error:
             raise TypeError(str(error)) from None
@@ -171,6 +177,13 @@ class MailPlugin(NotifyBase):
             password=self.password or "",
             verify=self.verify_certificate,
         )
+
+    def reply_to(self, reference: str) -> Address | None:
+        """Where answers to a letter about `reference` go; None: to the sender. `Permanent` when it is no address."""
+        if not self._reply:
+            return None
+        tag = _UNTAGGED.sub("-", reference)
+        return address(self._reply.replace(_TAG, f"+{tag}" if tag else ""))
 
     def delivery(self, mail: EmailMessage, to: str, seconds: float) -> Delivery:
         """The hand-over of `mail`; each network step may take `seconds`."""

@@ -26,8 +26,11 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from complaints.domain.errors import InvalidInput, Permanent, Retryable
 from complaints.domain.ports import Letter, Message
 from complaints.domain.vocabulary import Audience, Language
+from complaints.notify.outbox_folder import OutboxFolder
 from complaints.notify.pace import TokenBucket
-from complaints.notify.sender import AppriseSender
+from complaints.notify.providers import ProviderEntry
+from complaints.notify.sender import PATIENCE, AppriseSender, FolderCarrier, Provider
+from complaints.services.dispatch import LEASE
 
 NOW = datetime(2026, 3, 4, 12, 0, tzinfo=UTC)
 FROM = "from=complaints@example.com&name=示例公司"
@@ -158,6 +161,31 @@ def test_a_mail_arrives_as_it_should(post: tuple[Post, int], make_sender: MakeSe
     assert "王芳" in html.get_content()
     assert receipt.provider == "mailto"
     assert mail["Message-ID"] in receipt.detail
+
+
+def test_answers_bear_the_reference(post: tuple[Post, int], make_sender: MakeSender) -> None:
+    handler, port = post
+    sender = make_sender(letters(port, "&reply=answers%2B{reference}@example.com"))
+    for key, reference in (("1", "C26-000042-7"), ("2", ""), ("3", "a\r\nBcc: x@evil.example, b")):
+        sender.send(message(key=key, reference=reference), NOW)
+    assert [mail["Reply-To"] for _, mail in handler.mails] == [
+        "answers+C26-000042-7@example.com",
+        "answers@example.com",
+        "answers+a-Bcc-x-evil.example-b@example.com",
+    ]
+
+
+def test_mails_are_seven_bit_whatever_is_in_them(post: tuple[Post, int], make_sender: MakeSender) -> None:
+    """Short lines and long ones, where Python would choose eight bits and something else."""
+    handler, port = post
+    sender = make_sender(letters(port))
+    for key, text in (("1", "您好。\n谢谢。\n"), ("2", "很" * 3000 + "\n"), ("3", "plain\n")):
+        sender.send(message(key=key, letter=Letter("答复", text, f"<p>{text}</p>")), NOW)
+        _, mail = handler.mails[-1]
+        body = mail.get_body(("plain",))
+        assert body is not None
+        assert body.get_content().replace("\r\n", "\n") == text
+        assert mail.as_bytes().isascii()
 
 
 def test_the_message_id_belongs_to_the_key(post: tuple[Post, int], make_sender: MakeSender) -> None:
@@ -377,6 +405,25 @@ def test_the_pace_is_kept(post: tuple[Post, int], make_sender: MakeSender) -> No
     assert len(handler.mails) == 1
 
 
+def test_waiting_for_the_pace_and_handing_over_stay_within_the_lease() -> None:
+    longest = next(m.le for m in ProviderEntry.model_fields["timeout"].metadata if hasattr(m, "le"))
+    assert PATIENCE + longest < LEASE.total_seconds()
+
+
+def test_providers_share_one_patience(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Providers whose turn never comes hold a message no longer together than one of them alone."""
+    monkeypatch.setattr("complaints.notify.sender.PATIENCE", 0.3)
+    starved = TokenBucket(300, lambda: 0.0)
+    while not starved.take():
+        pass
+    folder = FolderCarrier(OutboxFolder(tmp_path), 30)
+    sender = AppriseSender([Provider("folder", frozenset({"team"}), folder, 30, starved) for _ in range(4)], tmp_path)
+    before = time.monotonic()
+    with pytest.raises(Retryable, match="limit"):
+        sender.send(message(audience=Audience.INTERNAL, to="", tags=("team",)), NOW)
+    assert 0.15 < time.monotonic() - before < 0.75
+
+
 def test_token_bucket() -> None:
     now = [0.0]
     bucket = TokenBucket(60, lambda: now[0])
@@ -416,6 +463,10 @@ def test_the_folder_keeps_one_file_per_message(tmp_path: Path) -> None:
         ('[[providers]]\nurl = "json://secret@x.example"\ntags = ["complainant"]', "needs mailto"),
         ('[[providers]]\nurl = "nothing://secret"\ntags = ["complainant"]', "does not understand"),
         ('[[providers]]\nurl = "mailto://:secret@x.example?mode=x"\ntags = ["complainant"]', "does not understand"),
+        (
+            '[[providers]]\nurl = "mailto://:secret@x.example?reply={reference}"\ntags = ["complainant"]',
+            "does not understand",
+        ),
         ('[[providers]]\nurl = "folder://"\ntags = ["complainant"]\ntimeout = 60', "timeout"),
         ('[[providers]]\nurl = "folder://"\ntags = ["complainant"]\nretries = 60', "retries"),
     ],

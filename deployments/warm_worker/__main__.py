@@ -42,12 +42,16 @@ def _serve(options: argparse.Namespace) -> int:
     serving.ready.wait()
     signal.signal(signal.SIGTERM, serving.on_signal)
     signal.signal(signal.SIGINT, serving.on_signal)
-    while thread.is_alive():
-        thread.join(0.5)
+    while not serving.finished.wait(0.5):
+        pass
     if serving.failure is not None:
         _log.critical("the worker ended: %r", serving.failure, exc_info=serving.failure)
-        return 1
-    return 0
+    thread.join(1.0)
+    if thread.is_alive():  # a call that blocks in a thread cannot be ended: its segment has been handed back
+        _log.warning("left a blocking call behind")
+        logging.shutdown()
+        os._exit(0)
+    return 0 if serving.failure is None else 1
 
 
 class _Serving:
@@ -64,7 +68,7 @@ class _Serving:
             poll=options.poll,
             share=options.share,
         )
-        self.ready = threading.Event()
+        self.ready, self.finished = threading.Event(), threading.Event()
         self.failure: BaseException | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._told = False
@@ -76,11 +80,13 @@ class _Serving:
             self.failure = error
         finally:
             self.ready.set()
+            self.finished.set()
 
     async def _work(self) -> None:
         self._loop = asyncio.get_running_loop()
         self.ready.set()
         await self.worker.start()
+        self.finished.set()
 
     def on_signal(self, number: int, frame: FrameType | None) -> None:
         if self._told or self._loop is None:

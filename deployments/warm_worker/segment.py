@@ -1,7 +1,7 @@
 """One segment of a flow run: from a claim to the next gate, the end, or a failure.
 
-Stands in for `prefect.flow_engine.run_flow_async` for the flows of this project, which are async, keep no results and
-have no hooks; whatever asks for more goes through Prefect's own engine (`plain` says which).
+Stands in for Prefect's flow engine for the flows of this project, which keep no results and have no hooks; whatever
+asks for more goes through that engine (`plain` says which). A sync flow runs in a thread of its own.
 """
 
 from __future__ import annotations
@@ -34,8 +34,8 @@ def plain(flow: Flow[Any, Any]) -> bool:
         flow.on_crashed_hooks,
     )
     return bool(
-        flow.isasync
-        and not flow.isgenerator
+        not flow.isgenerator
+        and (flow.isasync or not flow.timeout_seconds)
         and not any(hooks)
         and not flow.persist_result
         and not flow.retries
@@ -52,7 +52,7 @@ async def run_segment(api: Orchestration, flow: Flow[Any, Any], run: FlowRun) ->
         parameters = flow.validate_parameters(run.parameters) if flow.should_validate_parameters else run.parameters
         with await _context(api, flow, run, parameters):
             async with asyncio.timeout(flow.timeout_seconds):
-                await flow.fn(**parameters)
+                await (flow.fn(**parameters) if flow.isasync else asyncio.to_thread(flow.fn, **parameters))
     except Pause:
         return  # the gate has already suspended the run
     except Abort as refused:

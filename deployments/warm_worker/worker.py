@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
@@ -82,7 +83,11 @@ class WarmWorker(BaseWorker[BaseJobConfiguration, BaseVariables, BaseWorkerResul
         self, run_once: bool = False, with_healthcheck: bool = False, printer: Callable[..., None] = print
     ) -> None:
         """Work until `stop`; with `run_once`, run what is due now and leave."""
-        # one client for async code and one for sync tasks in threads: building one costs more than a whole task
+        # every segment may block in a thread; one client for async code and one for sync tasks in those threads:
+        # building a client costs more than ten tasks
+        asyncio.get_running_loop().set_default_executor(
+            ThreadPoolExecutor(self.concurrency + 4, thread_name_prefix="segment")
+        )
         with temporary_settings({PREFECT_FLOWS_HEARTBEAT_FREQUENCY: None}), SyncClientContext():
             async with AsyncClientContext() as shared, self:
                 await ensure_pool(shared.client, self._work_pool_name)
@@ -217,7 +222,7 @@ class WarmWorker(BaseWorker[BaseJobConfiguration, BaseVariables, BaseWorkerResul
             await self._engine(flow, run)
 
     async def _engine(self, flow: Flow[Any, Any], run: FlowRun) -> None:
-        """Prefect's own engine, for flows that are sync or ask for hooks, retries, results or a computed name."""
+        """Prefect's own engine, for flows that ask for hooks, retries, results or a computed name."""
         parameters = flow.validate_parameters(run.parameters) if flow.should_validate_parameters else run.parameters
         with suppress(Pause, Abort):
             if flow.isasync:

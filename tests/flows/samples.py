@@ -94,11 +94,23 @@ async def failing(kind: str) -> None:
     raise ValueError("no such thing")
 
 
+@task(name="sync step", persist_result=False)
+def sync_step(path: str) -> None:
+    """A sync task."""
+    note(path, "sync ran")
+
+
 @flow(name="sample-sync")
 def sync_flow(path: str) -> None:
-    """A sync flow, as somebody may add one with a schedule."""
-    time.sleep(0.01)
-    note(path, "sync ran")
+    """A sync flow with a sync task, as those with a schedule are."""
+    sync_step(path)
+
+
+@flow(name="sample-blocking", validate_parameters=False)
+async def blocking(path: str) -> None:
+    """Hangs in a thread for longer than anybody waits."""
+    note(path, "begin")
+    await asyncio.to_thread(time.sleep, 60)
 
 
 def _tell(flow: Any, run: Any, state: Any) -> None:

@@ -116,7 +116,7 @@ def test_failures_are_told_and_the_worker_goes_on(
         prefect_server.wait(good, "Completed")
 
 
-def test_sync_flows_and_hooks_go_through_prefects_engine(
+def test_sync_flows_and_flows_with_hooks_run_too(
     prefect_server: PrefectServer, pool: str, warm_worker: Worker, tmp_path: Path
 ) -> None:
     path = tmp_path / "told"
@@ -126,8 +126,9 @@ def test_sync_flows_and_hooks_go_through_prefects_engine(
             start(prefect_server, pool, "sample-hooked", "hooked", path=str(path)),
         ]
         for run in runs:
-            found = prefect_server.wait(run, "Completed", seconds=40)
-            assert found["infrastructure_pid"] == worker.holder
+            prefect_server.wait(run, "Completed", seconds=40)
+        assert prefect_server.run(runs[1])["infrastructure_pid"] == worker.holder  # through Prefect's engine
+        prefect_server.until(lambda: [t["name"] for t in prefect_server.task_runs(runs[0])] == ["sync step"])
     assert sorted(path.read_text().splitlines()) == ["body", "hook Completed", "sync ran"]
 
 
@@ -184,6 +185,17 @@ def test_what_does_not_finish_in_time_is_handed_back(
     process = worker_process(pool, "hasty", "--drain", "0.3")
     run = start(prefect_server, pool, "sample-napping", "napping", path=str(tmp_path / "nap"), seconds=60.0)
     prefect_server.wait(run, "Running")
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(15) == 0
+    assert prefect_server.run(run)["state_name"] == "AwaitingRetry"
+
+
+def test_a_call_that_hangs_does_not_hold_up_the_end(
+    prefect_server: PrefectServer, pool: str, worker_process: Worker, tmp_path: Path
+) -> None:
+    process = worker_process(pool, "stuck", "--drain", "0.3")
+    run = start(prefect_server, pool, "sample-blocking", "blocking", path=str(tmp_path / "told"))
+    prefect_server.until((tmp_path / "told").exists)
     process.send_signal(signal.SIGTERM)
     assert process.wait(15) == 0
     assert prefect_server.run(run)["state_name"] == "AwaitingRetry"

@@ -103,7 +103,8 @@ def test_flows_say_what_the_lean_path_asks() -> None:
         assert getattr(samples.two_gates, attribute) == []
     assert samples.two_gates.on_crashed_hooks == []
     assert plain(samples.two_gates)
-    assert not plain(samples.sync_flow)
+    assert plain(samples.sync_flow)
+    assert not plain(samples.sync_flow.with_options(timeout_seconds=1))
     assert not plain(samples.hooked)
     assert not plain(samples.two_gates.with_options(retries=1))
     assert not plain(samples.two_gates.with_options(persist_result=True))

@@ -38,12 +38,8 @@ def upgrade() -> None:
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.PrimaryKeyConstraint("id"),
     )
-    op.create_index(
-        op.f("ix_complainant_email"), "complainant", ["email"], unique=False
-    )
-    op.create_index(
-        op.f("ix_complainant_phone"), "complainant", ["phone"], unique=False
-    )
+    op.create_index(op.f("ix_complainant_email"), "complainant", ["email"], unique=False)
+    op.create_index(op.f("ix_complainant_phone"), "complainant", ["phone"], unique=False)
     op.create_table(
         "person",
         sa.Column("id", sa.Uuid(), nullable=False),
@@ -54,9 +50,7 @@ def upgrade() -> None:
         sa.Column("roles", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
         sa.Column("teams", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
         sa.Column("skills", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
-        sa.Column(
-            "related_to", postgresql.JSONB(astext_type=sa.Text()), nullable=False
-        ),
+        sa.Column("related_to", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
         sa.Column("authority", sa.Numeric(precision=14, scale=2), nullable=True),
         sa.Column("absent_from", sa.DateTime(timezone=True), nullable=True),
         sa.Column("absent_until", sa.DateTime(timezone=True), nullable=True),
@@ -132,9 +126,7 @@ def upgrade() -> None:
         sa.Column("created_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("screened_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("classified_at", sa.DateTime(timezone=True), nullable=True),
-        sa.Column(
-            "acknowledgment_recorded_at", sa.DateTime(timezone=True), nullable=True
-        ),
+        sa.Column("acknowledgment_recorded_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("acknowledged_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("responded_at", sa.DateTime(timezone=True), nullable=True),
         sa.Column("closed_at", sa.DateTime(timezone=True), nullable=True),
@@ -144,9 +136,7 @@ def upgrade() -> None:
         sa.Column("category", sa.Text(), nullable=False),
         sa.Column("severity", sa.Text(), nullable=False),
         sa.Column("confidence", sa.Float(), nullable=False),
-        sa.Column(
-            "classification", postgresql.JSONB(astext_type=sa.Text()), nullable=False
-        ),
+        sa.Column("classification", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
         sa.Column("flags", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
         sa.Column("solution", sa.Text(), nullable=True),
         sa.Column("team", sa.Text(), nullable=False),
@@ -183,14 +173,10 @@ def upgrade() -> None:
             ["complaint.id"],
         ),
         sa.PrimaryKeyConstraint("id"),
-        sa.UniqueConstraint(
-            "external_source", "external_id", name="complaint_external"
-        ),
+        sa.UniqueConstraint("external_source", "external_id", name="complaint_external"),
         sa.UniqueConstraint("reference"),
     )
-    op.create_index(
-        "complaint_assignee", "complaint", ["assignee_id", "status"], unique=False
-    )
+    op.create_index("complaint_assignee", "complaint", ["assignee_id", "status"], unique=False)
     op.create_index(
         "complaint_open",
         "complaint",
@@ -198,9 +184,7 @@ def upgrade() -> None:
         unique=False,
         postgresql_where=sa.text("status <> 'archived'"),
     )
-    op.create_index(
-        "complaint_team", "complaint", ["team", "status", "due_at"], unique=False
-    )
+    op.create_index("complaint_team", "complaint", ["team", "status", "due_at"], unique=False)
     op.create_index(
         "complaint_text",
         "complaint",
@@ -215,21 +199,15 @@ def upgrade() -> None:
         ["complainant_id"],
         unique=False,
     )
-    op.create_index(
-        op.f("ix_complaint_created_at"), "complaint", ["created_at"], unique=False
-    )
+    op.create_index(op.f("ix_complaint_created_at"), "complaint", ["created_at"], unique=False)
     op.create_index(
         op.f("ix_complaint_merged_into_id"),
         "complaint",
         ["merged_into_id"],
         unique=False,
     )
-    op.create_index(
-        op.f("ix_complaint_order_ref"), "complaint", ["order_ref"], unique=False
-    )
-    op.create_index(
-        op.f("ix_complaint_received_at"), "complaint", ["received_at"], unique=False
-    )
+    op.create_index(op.f("ix_complaint_order_ref"), "complaint", ["order_ref"], unique=False)
+    op.create_index(op.f("ix_complaint_received_at"), "complaint", ["received_at"], unique=False)
     op.create_table(
         "attachment",
         sa.Column("id", sa.Uuid(), nullable=False),
@@ -247,12 +225,8 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("id"),
     )
-    op.create_index(
-        op.f("ix_attachment_complaint_id"), "attachment", ["complaint_id"], unique=False
-    )
-    op.create_index(
-        op.f("ix_attachment_sha256"), "attachment", ["sha256"], unique=False
-    )
+    op.create_index(op.f("ix_attachment_complaint_id"), "attachment", ["complaint_id"], unique=False)
+    op.create_index(op.f("ix_attachment_sha256"), "attachment", ["sha256"], unique=False)
     op.create_table(
         "clock",
         sa.Column("id", sa.Uuid(), nullable=False),
@@ -273,9 +247,7 @@ def upgrade() -> None:
             ["complaint.id"],
         ),
         sa.PrimaryKeyConstraint("id"),
-        sa.UniqueConstraint(
-            "complaint_id", "profile", "name", "round", name="clock_once"
-        ),
+        sa.UniqueConstraint("complaint_id", "profile", "name", "round", name="clock_once"),
     )
     op.create_index(
         "clock_due",
@@ -291,9 +263,7 @@ def upgrade() -> None:
         unique=False,
         postgresql_where=sa.text("next_at is not null"),
     )
-    op.create_index(
-        op.f("ix_clock_complaint_id"), "clock", ["complaint_id"], unique=False
-    )
+    op.create_index(op.f("ix_clock_complaint_id"), "clock", ["complaint_id"], unique=False)
     op.create_table(
         "decision",
         sa.Column("id", sa.Uuid(), nullable=False),
@@ -309,9 +279,7 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("id"),
     )
-    op.create_index(
-        op.f("ix_decision_complaint_id"), "decision", ["complaint_id"], unique=False
-    )
+    op.create_index(op.f("ix_decision_complaint_id"), "decision", ["complaint_id"], unique=False)
     op.create_table(
         "event",
         sa.Column("id", sa.BigInteger(), autoincrement=True, nullable=False),
@@ -350,9 +318,7 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("owner", "key"),
     )
-    op.create_index(
-        op.f("ix_idempotencykey_at"), "idempotencykey", ["at"], unique=False
-    )
+    op.create_index(op.f("ix_idempotencykey_at"), "idempotencykey", ["at"], unique=False)
     op.create_table(
         "investigation",
         sa.Column("id", sa.Uuid(), nullable=False),
@@ -421,12 +387,8 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("id"),
     )
-    op.create_index(
-        op.f("ix_message_complaint_id"), "message", ["complaint_id"], unique=False
-    )
-    op.create_index(
-        op.f("ix_message_outbox_key"), "message", ["outbox_key"], unique=False
-    )
+    op.create_index(op.f("ix_message_complaint_id"), "message", ["complaint_id"], unique=False)
+    op.create_index(op.f("ix_message_outbox_key"), "message", ["outbox_key"], unique=False)
     op.create_table(
         "outbox",
         sa.Column("id", sa.Uuid(), nullable=False),
@@ -448,9 +410,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id"),
         sa.UniqueConstraint("key"),
     )
-    op.create_index(
-        op.f("ix_outbox_complaint_id"), "outbox", ["complaint_id"], unique=False
-    )
+    op.create_index(op.f("ix_outbox_complaint_id"), "outbox", ["complaint_id"], unique=False)
     op.create_index(
         "outbox_dead",
         "outbox",
@@ -513,9 +473,7 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("id"),
     )
-    op.create_index(
-        op.f("ix_remedy_complaint_id"), "remedy", ["complaint_id"], unique=False
-    )
+    op.create_index(op.f("ix_remedy_complaint_id"), "remedy", ["complaint_id"], unique=False)
     op.create_table(
         "step",
         sa.Column("id", sa.Uuid(), nullable=False),
@@ -549,9 +507,7 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id"),
         sa.UniqueConstraint("complaint_id", "gate", name="step_gate"),
     )
-    op.create_index(
-        op.f("ix_step_complaint_id"), "step", ["complaint_id"], unique=False
-    )
+    op.create_index(op.f("ix_step_complaint_id"), "step", ["complaint_id"], unique=False)
     op.create_index("step_mine", "step", ["assignee_id", "state"], unique=False)
     op.create_index(
         "step_work",
@@ -578,9 +534,7 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("id"),
     )
-    op.create_index(
-        op.f("ix_survey_complaint_id"), "survey", ["complaint_id"], unique=False
-    )
+    op.create_index(op.f("ix_survey_complaint_id"), "survey", ["complaint_id"], unique=False)
     op.create_table(
         "rung",
         sa.Column("clock_id", sa.Uuid(), nullable=False),
@@ -600,6 +554,4 @@ def upgrade() -> None:
 
 
 def downgrade() -> None:
-    raise RuntimeError(
-        "the first migration cannot be undone; drop the database instead"
-    )
+    raise RuntimeError("the first migration cannot be undone; drop the database instead")

@@ -34,10 +34,6 @@ def new_id(now: datetime) -> UUID:
     milliseconds = int(now.timestamp() * 1000)
     tail = int.from_bytes(os.urandom(10), "big")
     value = (
-        (milliseconds & (2**48 - 1)) << 80
-        | 0x7 << 76
-        | (tail >> 68 & 0xFFF) << 64
-        | 0b10 << 62
-        | tail & (2**62 - 1)
+        (milliseconds & (2**48 - 1)) << 80 | 0x7 << 76 | (tail >> 68 & 0xFFF) << 64 | 0b10 << 62 | tail & (2**62 - 1)
     )
     return UUID(int=value)

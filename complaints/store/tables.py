@@ -109,18 +109,14 @@ class Complaint(SQLModel, table=True):
     root_cause: str | None = None
     responsible_unit: str | None = None
     closing_category: str | None = None
-    merged_into_id: UUID | None = Field(
-        default=None, foreign_key="complaint.id", index=True
-    )
+    merged_into_id: UUID | None = Field(default=None, foreign_key="complaint.id", index=True)
     round: int = Field(default=1, description="Grows with each reopening or appeal.")
 
     policy_hash: str = ""
     profiles: list[str] = blob(list)
 
     run_id: UUID | None = None
-    run_round: int = Field(
-        default=0, description="How many flow runs this complaint has had."
-    )
+    run_round: int = Field(default=0, description="How many flow runs this complaint has had.")
     launched_at: datetime | None = instant(null=True)
 
     bag_url: str | None = None
@@ -147,9 +143,7 @@ class Event(SQLModel, table=True):
 
     __table_args__ = (UniqueConstraint("complaint_id", "seq", name="event_order"),)
 
-    id: int | None = Field(
-        default=None, sa_column=Column(BigInteger, primary_key=True, autoincrement=True)
-    )
+    id: int | None = Field(default=None, sa_column=Column(BigInteger, primary_key=True, autoincrement=True))
     complaint_id: UUID = Field(foreign_key="complaint.id")
     seq: int
     at: datetime = instant(index=True)
@@ -321,9 +315,7 @@ class Outbox(SQLModel, table=True):
     id: UUID = Field(primary_key=True)
     key: str = Field(unique=True)
     kind: str
-    complaint_id: UUID | None = Field(
-        default=None, foreign_key="complaint.id", index=True
-    )
+    complaint_id: UUID | None = Field(default=None, foreign_key="complaint.id", index=True)
     payload: Json = blob()
     state: str = "pending"
     attempts: int = 0

@@ -73,15 +73,14 @@ def submit_many(work: Work, news: Sequence[NewComplaint], *, bulk: bool = False)
         if new.received_at is not None and new.received_at > work.now:
             raise InvalidInput([FieldProblem("received_at", "lies in the future; give when it reached you")])
     known = _known(work, news)
-    fresh: list[NewComplaint] = []
+    fresh: list[bool] = []
     seen: set[tuple[str, str]] = set(known)
     for new in news:
         identity = _identity(new)
-        if identity is None or identity not in seen:
-            fresh.append(new)
+        fresh.append(identity is None or identity not in seen)
         if identity is not None:
             seen.add(identity)
-    complaints = _insert(work, fresh, bulk)
+    complaints = _insert(work, [new for new, is_fresh in zip(news, fresh, strict=True) if is_fresh], bulk)
     known |= {
         (c.external_source, c.external_id): Taken(c.id, c.reference, new=False)
         for c in complaints
@@ -89,12 +88,10 @@ def submit_many(work: Work, news: Sequence[NewComplaint], *, bulk: bool = False)
     }
     created = iter(complaints)
     answers: list[Taken] = []
-    pending = {id(n) for n in fresh}
-    for new in news:
-        if id(new) in pending:
+    for new, is_fresh in zip(news, fresh, strict=True):
+        if is_fresh:
             made = next(created)
             answers.append(Taken(made.id, made.reference, new=True))
-            pending.discard(id(new))
         else:
             answers.append(known[_identity(new) or ("", "")])
     return answers

@@ -41,14 +41,17 @@ class Tracking:
         return f"{self._base}/track/{self.token(complaint_id, complainant_id, version)}"
 
     def open(self, work: Work, token: str) -> Visitor:
-        """Who comes with this token; `NotFound` when it was altered, revoked, or the case was merged or erased."""
+        """Who comes with this token; `NotFound` when it was altered, revoked, or the case was merged or erased.
+
+        The token must be the very one that we make: base64 has several spellings for the last bits of a signature.
+        """
         try:
             complaint_hex, complainant_hex, version = self._signer.loads(token)
             key = (UUID(complaint_hex), UUID(complainant_hex))
         except (BadSignature, ValueError, TypeError, AttributeError):
             raise NotFound("complaint for this link", "") from None
         party = work.session.get(Party, key)
-        if party is None or party.link_version != version:
+        if party is None or party.link_version != version or self.token(*key, version) != token:
             raise NotFound("complaint for this link", "")
         complaint = work.session.get_one(Complaint, key[0])
         complainant = work.session.get_one(Complainant, key[1])

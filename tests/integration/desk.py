@@ -17,9 +17,10 @@ from sqlmodel import Session, SQLModel, col, select, text
 from complaints.archive.bag import write_bag
 from complaints.archive.dossier import Dossier
 from complaints.domain.intake import NewComplainant, NewComplaint
+from complaints.domain.lifecycle import TABLE
 from complaints.domain.policy import PolicyBundle
 from complaints.domain.ports import SYSTEM, Actor, Candidate, Renderer
-from complaints.domain.vocabulary import Role, StepKind
+from complaints.domain.vocabulary import Role, Status, StepKind
 from complaints.domain.walk import Move, Next
 from complaints.notify.render import TemplateRenderer
 from complaints.services import actions, closing, intake, opening, people, response, routing, steps, walk
@@ -300,8 +301,23 @@ class Desk:
         assert row.event_count == len(self.events(case))
         assert len(self.letters(case, "acknowledgment")) == acknowledgments
         assert self.open_steps(case) == []
+        self.lawful(case)
         assert [(i.key, i.last_error) for i in self.outbox(state="dead")] == []
         assert [i.key for i in self.outbox(state="pending")] == []
         if status == "archived":
             assert row.bag_url
             assert row.retention_until
+
+    def lawful(self, case: UUID) -> None:
+        """Every change of status in the log is a row of the transition table, and together they lead to the row's."""
+        status = Status.RECEIVED
+        for event in self.events(case):
+            if event.from_status is None:
+                assert event.to_status is None
+                continue
+            row = TABLE[event.kind]
+            assert event.from_status == status
+            assert status in row.sources
+            status = Status(event.to_status or "")
+            assert status in row.targets
+        assert self.complaint(case).status == status

@@ -40,7 +40,8 @@ def test_straight(desk: Desk) -> None:
     for kind in ("acknowledgment", "response", "survey"):
         assert desk.letters(case, kind) == ["bob@customer.example"]
     row = desk.complaint(case)
-    assert row.received_at == row.acknowledged_at < (row.archived_at or row.received_at)
+    assert row.acknowledged_at == row.received_at
+    assert row.archived_at == desk.now()
     assert [v.ok for v in verify(desk.bags.as_uri(), {row.bag_url or "": row.bag_hash or ""})] == [True]
 
 
@@ -553,22 +554,16 @@ TO: Mapping[Status, Callable[[Desk], UUID]] = {
 @pytest.mark.parametrize("status", TO)
 def test_withdrawn(desk: Desk, status: Status) -> None:
     case = TO[status](desk)
-    assert desk.complaint(case).status == status
+    before = desk.complaint(case)
+    assert before.status == status
+    with pytest.raises(Forbidden, match="role"):
+        desk.act(case, desk.person("aud", [Role.AUDITOR]), "withdraw")
+    assert desk.complaint(case) == before
     desk.act(case, CUSTOMER, "withdraw", reason="Never mind.")
     desk.sound(case, "archived", "withdrawn", acknowledgments=0 if status is Status.RECEIVED else 1)
     assert desk.letters(case, "withdrawal_confirmation") == ["bob@customer.example"]
     assert desk.kinds(case)[-2:] == ["withdraw", "archive"]
     assert all(c.state in ("cancelled", "met") for c in desk.clocks(case).values())
-
-
-@pytest.mark.parametrize("status", TO)
-def test_other_people_cannot_do_what_their_role_does_not_allow(desk: Desk, status: Status) -> None:
-    auditor = desk.person("aud", [Role.AUDITOR])
-    case = TO[status](desk)
-    before = desk.complaint(case)
-    with pytest.raises(Forbidden, match="role"):
-        desk.act(case, auditor, "withdraw")
-    assert desk.complaint(case) == before
 
 
 def test_every_open_status_is_covered() -> None:

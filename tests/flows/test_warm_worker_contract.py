@@ -23,7 +23,13 @@ from prefect.events.clients import get_events_subscriber
 from prefect.exceptions import Abort, Pause
 from prefect.flow_engine import run_flow_async, run_flow_sync
 from prefect.results import ResultStore
-from prefect.settings import PREFECT_FLOWS_HEARTBEAT_FREQUENCY, Settings, temporary_settings
+from prefect.settings import (
+    PREFECT_API_URL,
+    PREFECT_CLIENT_SERVER_VERSION_CHECK_ENABLED,
+    PREFECT_FLOWS_HEARTBEAT_FREQUENCY,
+    Settings,
+    temporary_settings,
+)
 from prefect.settings.context import get_current_settings
 from prefect.task_engine import AsyncTaskRunEngine, SyncTaskRunEngine
 from prefect.utilities import engine as engine_utilities
@@ -86,7 +92,8 @@ def test_the_client_has_one_http_connection_pool_that_is_shared() -> None:
 def test_sync_tasks_in_threads_share_the_worker_s_sync_client() -> None:
     # building one takes longer than twenty tasks
     assert "SyncClientContext.get_or_create()" in inspect.getsource(SyncTaskRunEngine.initialize_run)
-    with SyncClientContext() as outer, SyncClientContext.get_or_create() as inner:
+    nowhere = {PREFECT_API_URL: "http://127.0.0.1:9/api", PREFECT_CLIENT_SERVER_VERSION_CHECK_ENABLED: False}
+    with temporary_settings(nowhere), SyncClientContext() as outer, SyncClientContext.get_or_create() as inner:
         assert inner.client is outer.client
         assert get_client(sync_client=True) is outer.client
 

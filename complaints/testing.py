@@ -16,6 +16,7 @@ from complaints.domain.errors import ComplaintsError
 from complaints.domain.ports import Letter, Message, Receipt
 from complaints.domain.vocabulary import Language
 
+_OVER = frozenset({"COMPLETED", "FAILED", "CRASHED", "CANCELLED"})
 Woken = Literal["woken", "not_waiting", "running", "gone"]
 
 
@@ -45,6 +46,7 @@ class RecordingRuns:
         self.live: dict[UUID, UUID] = {}  #: complaint → its live run
         self.started: list[tuple[UUID, str, tuple[str, ...], str]] = []
         self.woken: list[UUID] = []
+        self.failures: list[ComplaintsError] = []  #: raised by the next calls of `ensure`, one each
         self.answers: list[Woken] = []  #: what the next calls of `wake` say; "woken" when empty
         self.state: dict[UUID, str] = {}  #: run → state type; SCHEDULED unless set
         self._lock = threading.Lock()
@@ -52,7 +54,10 @@ class RecordingRuns:
     def ensure(self, complaint_id: UUID, name: str, tags: Sequence[str], queue: str) -> UUID:
         """The live run of the complaint; asked again, the same one."""
         with self._lock:
-            if complaint_id not in self.live:
+            if self.failures:
+                raise self.failures.pop(0)
+            run = self.live.get(complaint_id)
+            if run is None or self.state.get(run) in _OVER:
                 self.live[complaint_id] = uuid4()
                 self.started.append((complaint_id, name, tuple(tags), queue))
             return self.live[complaint_id]

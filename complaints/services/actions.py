@@ -27,7 +27,8 @@ from complaints.domain.vocabulary import (
 )
 from complaints.services import clocks, decision, notices, opening, routing
 from complaints.services.access import see
-from complaints.services.transition import lock, lock_reference, perform, record
+from complaints.services.contact import Way, way_to_reach
+from complaints.services.transition import lock_beside, lock_reference, perform, record
 from complaints.store.columns import new_id
 from complaints.store.tables import (
     Complainant,
@@ -63,13 +64,13 @@ def act(
     return complaint
 
 
-def named(work: Work, reference: str, field: str) -> Complaint:
+def named(work: Work, beside: Complaint, reference: str, field: str) -> Complaint:
     """Another complaint that the actor names in `field`, locked; one they may not see does not exist for them."""
     try:
         found = see(work, reference)
     except InvalidInput as error:
         raise InvalidInput(error.problems[0].message, field) from None
-    return lock(work, found.id)
+    return lock_beside(work, beside, found.id)
 
 
 def _not_conflicted(work: Work, complaint: Complaint) -> None:
@@ -137,9 +138,10 @@ def merge(work: Work, complaint: Complaint, into: Complaint, reason: str) -> Non
         raise InvalidInput("a complaint cannot be merged into itself", "into")
     if Status(into.status) in (Status.CLOSED, Status.ARCHIVED, Status.ERASED):
         raise Conflict(f"{into.reference} is {into.status}. Merge into an open complaint, or reopen that one first.")
-    known = {p.id for p in notices.parties(work, into)}
+    told = notices.parties(work, into)
+    known, ways = {p.id for p in told}, {way_to_reach(p) for p in told} - {Way("none")}
     for party in notices.parties(work, complaint):
-        if party.id not in known:
+        if party.id not in known and way_to_reach(party) not in ways:  # who complained twice is answered once
             work.session.add(
                 Party(
                     complaint_id=into.id,
@@ -444,7 +446,7 @@ def refer_externally(work: Work, complaint: Complaint, body: str, reason: str) -
 
 def link_to(work: Work, complaint: Complaint, command: commands.LinkTo) -> None:
     """Relate two complaints."""
-    other = named(work, command.to, "to")
+    other = named(work, complaint, command.to, "to")
     if other.id == complaint.id:
         raise InvalidInput("a complaint cannot be linked to itself", "to")
     perform(work, complaint, "link", data={"to": other.reference, "kind": command.kind})
@@ -483,7 +485,7 @@ def _propose(work: Work, complaint: Complaint, command: commands.ProposeRemedy) 
 
 
 def _merge(work: Work, complaint: Complaint, command: commands.Merge) -> None:
-    merge(work, complaint, named(work, command.into, "into"), command.reason)
+    merge(work, complaint, named(work, complaint, command.into, "into"), command.reason)
 
 
 def _add_link(work: Work, complaint: Complaint, other: Complaint, kind: LinkKind, note: str) -> None:

@@ -198,7 +198,8 @@ def _triage(work: Work, complaint: Complaint, step: Step, form: TriageForm) -> N
         actions.reject(work, complaint, form.reason)
     else:
         assert form.merge_into is not None
-        actions.merge(work, complaint, actions.named(work, form.merge_into, "merge_into"), form.reason)
+        into = actions.named(work, complaint, form.merge_into, "merge_into")
+        actions.merge(work, complaint, into, form.reason)
 
 
 def _investigation(work: Work, complaint: Complaint, step: Step, form: InvestigationForm) -> None:

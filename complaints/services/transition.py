@@ -7,10 +7,11 @@ from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
+from sqlalchemy.exc import OperationalError
 from sqlmodel import col, select
 
 from complaints.domain import lifecycle
-from complaints.domain.errors import Forbidden, NotFound, StaleVersion
+from complaints.domain.errors import Conflict, Forbidden, NotFound, StaleVersion
 from complaints.domain.lifecycle import Facts
 from complaints.domain.ports import Actor
 from complaints.domain.reference import parse
@@ -21,20 +22,32 @@ from complaints.store import chain
 from complaints.store.tables import Complainant, Complaint, Event, Remedy
 from complaints.store.unit import Work
 
+#: PostgreSQL's code for a row that somebody else has locked.
+_LOCK_NOT_AVAILABLE = "55P03"
 _OPEN_REMEDIES = (RemedyState.PROPOSED, RemedyState.OFFERED, RemedyState.ACCEPTED)
 
 
-def lock(work: Work, complaint_id: UUID) -> Complaint:
-    """The complaint, locked until the transaction ends, so that its writers queue up one after another."""
-    found = work.session.exec(
-        select(Complaint)
-        .where(Complaint.id == complaint_id)
-        .with_for_update()
-        .execution_options(populate_existing=True)
-    ).first()
+def lock(work: Work, complaint_id: UUID, *, wait: bool = True) -> Complaint:
+    """The complaint, locked until the transaction ends, so that its writers queue up one after another.
+
+    Raises `Conflict` instead of queueing up when `wait` is False.
+    """
+    query = select(Complaint).where(Complaint.id == complaint_id).with_for_update(nowait=not wait)
+    try:
+        found = work.session.exec(query.execution_options(populate_existing=True)).first()
+    except OperationalError as error:
+        if getattr(error.orig, "sqlstate", None) != _LOCK_NOT_AVAILABLE:
+            raise
+        raise Conflict("Somebody is changing the other complaint at this moment. Try again.") from None
     if found is None:
         raise NotFound("complaint", complaint_id)
     return found
+
+
+def lock_beside(work: Work, held: Complaint, complaint_id: UUID) -> Complaint:
+    """A second complaint, locked while `held` is. Two who hold and want them crosswise must not wait for each other:
+    only the one who asks in the order of the ids queues up."""
+    return lock(work, complaint_id, wait=complaint_id >= held.id)
 
 
 def lock_reference(work: Work, reference: str, version: int | None = None) -> Complaint:

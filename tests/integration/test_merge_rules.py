@@ -1,0 +1,147 @@
+"""Merging: the earliest receipt wins, every complainant is acknowledged and answered once, nothing goes in circles."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from complaints.domain.errors import ActionNotAllowed, Conflict, InvalidInput, NotFound
+from complaints.domain.intake import NewComplainant
+from complaints.domain.vocabulary import Status, StepKind
+from complaints.services import actions
+from complaints.services.routing import as_actor
+from tests.integration.desk import CUSTOMER, FINDINGS, Desk
+from tests.integration.test_promises import together
+
+LEAK = "The washing machine leaks and the whole cellar is under water, please repair it."
+
+
+def bobs(desk: Desk, **more: Any) -> UUID:
+    return desk.submit(complainant=NewComplainant(name="Bob", email="bob@customer.example"), **more)
+
+
+def carols(desk: Desk, **more: Any) -> UUID:
+    return desk.submit(LEAK, complainant=NewComplainant(name="Carol", email="carol@customer.example"), **more)
+
+
+def merge(desk: Desk, one: UUID, into: UUID) -> None:
+    desk.act(one, desk.agent, "merge", into=desk.complaint(into).reference, reason="Same pump.")
+
+
+def answer(desk: Desk, case: UUID) -> None:
+    desk.complete(case, desk.agent, StepKind.INVESTIGATION, **FINDINGS)
+
+
+def test_the_earliest_receipt_wins(desk: Desk) -> None:
+    into = bobs(desk)
+    before = desk.clocks(into)["default.resolve"]
+    earlier = desk.now() - timedelta(days=3)
+    merge(desk, carols(desk, received_at=earlier), into)
+    after = desk.clocks(into)["default.resolve"]
+    assert after.started_at == earlier < before.started_at
+    assert after.due_at is not None
+    assert before.due_at is not None
+    assert after.due_at < before.due_at
+    assert desk.breaks(into) == []
+
+
+def test_a_later_receipt_changes_no_clock(desk: Desk) -> None:
+    into = bobs(desk)
+    before = {name: (c.started_at, c.due_at) for name, c in desk.clocks(into).items()}
+    desk.at += timedelta(days=2)
+    merge(desk, carols(desk), into)
+    assert {name: (c.started_at, c.due_at) for name, c in desk.clocks(into).items()} == before
+
+
+def test_everybody_is_acknowledged_and_answered_once(desk: Desk) -> None:
+    into, one = bobs(desk), carols(desk)
+    merge(desk, one, into)
+    desk.sound(one, "archived", "merged")
+    assert desk.letters(one, "merged_notice") == ["carol@customer.example"]
+    answer(desk, into)
+    assert sorted(desk.letters(into, "response")) == ["bob@customer.example", "carol@customer.example"]
+    assert sorted(desk.letters(into, "acknowledgment")) == ["bob@customer.example", "carol@customer.example"]
+    assert desk.letters(one, "response") == []
+    desk.complete(into, CUSTOMER, StepKind.CONFIRMATION, accepted=True)
+    desk.end_window(into)
+    desk.sound(into, "archived", "explanation", acknowledgments=2)
+
+
+def test_merged_before_the_machine_looked(desk: Desk) -> None:
+    into = bobs(desk)
+    one = carols(desk, walked=False)
+    merge(desk, one, into)
+    desk.sound(one, "archived", "merged", acknowledgments=0)
+    assert len(desk.sender.to("carol@customer.example", "acknowledgment")) == 1, "by the case that goes on"
+
+
+def test_who_complained_twice_gets_each_letter_once(desk: Desk) -> None:
+    into, again = bobs(desk), bobs(desk)
+    assert desk.complaint(again).status == Status.TRIAGE
+    merge(desk, again, into)
+    answer(desk, into)
+    assert desk.letters(into, "acknowledgment") == ["bob@customer.example"]
+    assert desk.letters(into, "response") == ["bob@customer.example"]
+    assert desk.letters(into, "survey") == ["bob@customer.example"]
+
+
+def test_a_chain_of_merges_keeps_everybody(desk: Desk) -> None:
+    first = desk.submit(LEAK, complainant=NewComplainant(name="Dan", email="dan@customer.example"))
+    second, third = carols(desk), bobs(desk)
+    merge(desk, first, second)
+    merge(desk, second, third)
+    answer(desk, third)
+    assert sorted(desk.letters(third, "response")) == [
+        "bob@customer.example", "carol@customer.example", "dan@customer.example"
+    ]  # fmt: skip
+
+
+def test_nothing_is_merged_into_what_is_over(desk: Desk) -> None:
+    into = desk.closed()
+    one = carols(desk)
+    before = desk.complaint(one)
+    with pytest.raises(Conflict, match="reopen"):
+        merge(desk, one, into)
+    desk.end_window(into)
+    with pytest.raises(Conflict, match="archived"):
+        merge(desk, one, into)
+    assert desk.complaint(one) == before
+
+
+def test_not_into_itself_and_not_in_a_circle(desk: Desk) -> None:
+    one, other = bobs(desk), carols(desk)
+    with pytest.raises(InvalidInput, match="itself"):
+        merge(desk, one, one)
+    merge(desk, one, other)
+    with pytest.raises(Conflict):
+        merge(desk, other, one)
+    with pytest.raises(ActionNotAllowed):
+        merge(desk, one, other)
+
+
+def test_two_who_merge_crosswise_at_once(desk: Desk) -> None:
+    one, other = bobs(desk), carols(desk)
+    names = desk.complaint(one).reference, desk.complaint(other).reference
+
+    def merging(source: str, target: str) -> None:
+        with desk.store.work(as_actor(desk.agent)) as work:
+            actions.act(work, source, "merge", {"into": target})
+
+    outcome = together(lambda: merging(*names), lambda: merging(names[1], names[0]))
+    assert outcome.count(None) == 1, outcome
+    assert any(isinstance(o, Conflict) for o in outcome), outcome
+    open_ones = [c for c in (one, other) if desk.complaint(c).status != Status.CLOSED]
+    assert len(open_ones) == 1
+
+
+def test_nothing_is_merged_into_what_the_actor_does_not_see(desk: Desk) -> None:
+    one, secret = bobs(desk), carols(desk, confidential=True)
+    unrelated = desk.colleague if desk.complaint(secret).assignee_id == desk.agent.id else desk.agent
+    with pytest.raises(NotFound):
+        desk.act(one, unrelated, "merge", into=desk.complaint(secret).reference)
+    with pytest.raises(InvalidInput) as refused:
+        desk.act(one, unrelated, "merge", into="C26-000001-1")
+    assert refused.value.problems[0].field == "into"

@@ -19,25 +19,25 @@ _KEEP = 3.0
 class Background:
     """A small pool of threads; `submit` returns at once."""
 
-    def __init__(self, act: Callable[[UUID], Result], now: Callable[[], datetime], threads: int = 4) -> None:
+    def __init__(self, act: Callable[[UUID, bool], Result], now: Callable[[], datetime], threads: int = 4) -> None:
         self._act, self._now = act, now
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="intents")
         self._closed = False
 
-    def submit(self, intents: list[UUID]) -> None:
-        """Act on these soon."""
+    def submit(self, intents: list[UUID], *, leased: bool = True) -> None:
+        """Act on these soon; `leased` when the transaction that recorded them took the lease, too."""
         for intent in intents:
             if not self._closed:
-                self._pool.submit(self._run, intent)
+                self._pool.submit(self._run, intent, leased)
 
     def drain(self) -> None:
         """Finish what was submitted; retries that lie ahead are left to the sweep."""
         self._closed = True
         self._pool.shutdown(wait=True)
 
-    def _run(self, intent: UUID) -> None:
+    def _run(self, intent: UUID, leased: bool) -> None:
         try:
-            result = self._act(intent)
+            result = self._act(intent, leased)
         except Exception:  # the row is durable and leased: the sweep tries again, operations see why in the log
             _log.exception("intent %s failed unexpectedly", intent)
             return
@@ -45,6 +45,6 @@ class Background:
             return
         wait = (result.again_at - self._now()).total_seconds()
         if wait <= _KEEP:
-            timer = threading.Timer(max(wait, 0.01), self.submit, ([intent],))
+            timer = threading.Timer(max(wait, 0.01), self.submit, ([intent],), {"leased": False})
             timer.daemon = True
             timer.start()

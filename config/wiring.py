@@ -20,7 +20,7 @@ from complaints.domain.ports import Candidate, Classifier, Renderer, Sender
 from complaints.notify.render import TemplateRenderer
 from complaints.notify.sender import AppriseSender
 from complaints.runs.prefect_api import PrefectRuns
-from complaints.services.dispatch import Dispatcher
+from complaints.services.dispatch import LEASE, Dispatcher
 from complaints.services.tracking import Tracking
 from complaints.services.webhooks import HttpHook
 from complaints.store.blobs import Blobs
@@ -64,12 +64,12 @@ class App:
     @cached_property
     def background(self) -> Background:
         """Threads that act on intents right after commit."""
-        return Background(lambda intent: self.dispatcher.act(intent), wall_clock)
+        return Background(lambda intent, leased: self.dispatcher.act(intent, leased=leased), wall_clock)
 
     @cached_property
     def store(self) -> Store:
         """Units of work."""
-        return Store(self.engine, self.policies, wall_clock, self.background.submit)
+        return Store(self.engine, self.policies, wall_clock, self.background.submit, LEASE)
 
     @cached_property
     def bulk_store(self) -> Store:
@@ -119,7 +119,7 @@ class App:
 
     def write_bag(self, collected: dict[str, Any]) -> BagReceipt:
         """Store a collected dossier as a bag."""
-        files = [(a["name"], a["sha256"], self.blobs.open(a["sha256"])) for a in collected["attachments"]]
+        files = ((a["name"], a["sha256"], self.blobs.open(a["sha256"])) for a in collected["attachments"])
         return write_bag(Dossier(**collected), files, self.settings.archive_url(), organization=self.settings.company)
 
     def states(self, run_ids: list[UUID]) -> dict[UUID, str]:

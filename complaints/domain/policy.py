@@ -162,7 +162,7 @@ class LifecyclePolicy(Section):
 class Notifications(Section):
     """How messages leave. Back-off doubles from `first_retry` to `longest_retry`; after `attempts` a letter is dead."""
 
-    attempts: int = Field(default=8, ge=1, le=50)
+    attempts: int = Field(default=30, ge=1, le=100)
     first_retry: timedelta = timedelta(seconds=5)
     longest_retry: timedelta = timedelta(hours=1)
     per_recipient_per_hour: int = Field(default=20, ge=1, description="Loop brake: most messages to one address.")

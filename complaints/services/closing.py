@@ -12,6 +12,7 @@ from complaints.services.transition import lock, perform
 from complaints.store.chain import entry
 from complaints.store.tables import (
     Attachment,
+    Clock,
     Complainant,
     Complaint,
     Decision,
@@ -51,6 +52,7 @@ def collect(work: Work, complaint_id: UUID) -> dict[str, Any]:
         "decisions": rows(Decision, col(Decision.at), col(Decision.id)),
         "remedies": rows(Remedy, col(Remedy.proposed_at), col(Remedy.id)),
         "survey": rows(Survey, col(Survey.at), col(Survey.id)),
+        "clocks": rows(Clock, col(Clock.started_at), col(Clock.id)),
         "steps": rows(Step, col(Step.opened_at), col(Step.id)),
         "attachments": rows(Attachment, col(Attachment.at), col(Attachment.id)),
         "events": [entry(e) for e in events],

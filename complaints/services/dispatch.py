@@ -79,8 +79,27 @@ class Dispatcher:
         )
         self.tracking_url = tracking_url
 
-    def act(self, intent_id: UUID) -> Result:
-        """Act on one intent if it is due and nobody else is at it."""
+    def act(self, intent_id: UUID, *, leased: bool = False) -> Result:
+        """Act on one intent if it is due and nobody else is at it.
+
+        `leased`: it was recorded by this process a moment ago, which took the lease in the same transaction.
+        """
+        intent = self._recorded(intent_id) if leased else self._take(intent_id)
+        if intent is None:
+            return Result("elsewhere")
+        try:
+            return self._do[IntentKind(intent.kind)](self, intent)
+        except Retryable as error:
+            return self._failed(intent, error, final=False)
+        except (Permanent, ComplaintsError) as error:
+            return self._failed(intent, error, final=True)
+
+    def _recorded(self, intent_id: UUID) -> Outbox | None:
+        with self.store.reading(SYSTEM) as work:
+            intent = work.session.get(Outbox, intent_id)
+        return intent if intent is not None and intent.state == IntentState.PENDING else None
+
+    def _take(self, intent_id: UUID) -> Outbox | None:
         with self.store.work(SYSTEM) as work:
             intent = work.session.exec(
                 select(Outbox)
@@ -91,17 +110,11 @@ class Dispatcher:
                 )
                 .with_for_update(skip_locked=True)
             ).first()
-            if intent is None:
-                return Result("elsewhere")
-            intent.attempts += 1
-            intent.next_at = work.now + LEASE
-            work.session.add(intent)
-        try:
-            return self._do[IntentKind(intent.kind)](self, intent)
-        except Retryable as error:
-            return self._failed(intent, error, final=False)
-        except (Permanent, ComplaintsError) as error:
-            return self._failed(intent, error, final=True)
+            if intent is not None:
+                intent.attempts += 1
+                intent.next_at = work.now + LEASE
+                work.session.add(intent)
+        return intent
 
     def sweep(self, limit: int = 200) -> list[UUID]:
         """Ids of intents that are due, oldest first."""
@@ -344,14 +357,7 @@ def replay(work: Work, intent_id: UUID) -> Outbox:
     """Give a dead letter another life, from the first attempt."""
     row = work.session.get_one(Outbox, intent_id, with_for_update=True)
     if row.state == IntentState.DEAD:
-        row.state, row.attempts, row.next_at, row.last_error = (
-            IntentState.PENDING,
-            0,
-            work.now,
-            "",
-        )
-        work.session.add(row)
-        work.intents.append(row.id)
+        outbox.again(work, row)
     return row
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -53,9 +53,9 @@ def add_all(work: Work, intents: Sequence[Intent]) -> int:
             "complaint_id": intent.complaint_id,
             "payload": dict(intent.payload),
             "state": "pending",
-            "attempts": 0,
+            "attempts": 0 if intent.not_before or work.lease is None else 1,
             "created_at": work.now,
-            "next_at": max(intent.not_before or work.now, work.now),
+            "next_at": max(intent.not_before or work.now + (work.lease or timedelta()), work.now),
             "last_error": "",
             "receipt": {},
         }
@@ -63,5 +63,15 @@ def add_all(work: Work, intents: Sequence[Intent]) -> int:
     ]
     statement = insert(Outbox).on_conflict_do_nothing(index_elements=["key"]).returning(col(Outbox.id))
     recorded = work.session.scalars(statement, rows).all()
-    work.intents.extend(recorded)
+    later = {row["id"] for row, intent in zip(rows, intents, strict=True) if intent.not_before}
+    work.intents.extend(found for found in recorded if found not in later)
     return len(recorded)
+
+
+def again(work: Work, row: Outbox) -> None:
+    """Make a recorded intent due now, from its first attempt."""
+    row.state, row.last_error = "pending", ""
+    row.attempts = 0 if work.lease is None else 1
+    row.next_at = work.now + (work.lease or timedelta())
+    work.session.add(row)
+    work.intents.append(row.id)

@@ -128,6 +128,4 @@ def _revive_intent(work: Work, complaint: Complaint) -> None:
     if row is None or row.state == IntentState.DONE:
         restart(work, complaint)
         return
-    row.state, row.next_at = IntentState.PENDING, work.now
-    work.session.add(row)
-    work.intents.append(row.id)
+    outbox.again(work, row)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Protocol
 from uuid import UUID
 
@@ -42,6 +42,7 @@ class Work:
     policies: PolicyBook
     in_flow: bool = False  #: the flow run itself acts: it need not be woken
     intents: list[UUID] = field(default_factory=list)  #: outbox rows recorded here, to act upon after commit
+    lease: timedelta | None = None  #: intents recorded here are this process's to act on, for so long
 
     @property
     def policy(self) -> PolicyBundle:
@@ -58,14 +59,16 @@ class Store:
         policies: PolicyBook,
         now: Callable[[], datetime],
         after_commit: Callable[[list[UUID]], None] = lambda _: None,
+        lease: timedelta | None = None,
     ) -> None:
         self.engine, self.policies, self.now, self.after_commit = engine, policies, now, after_commit
+        self.lease = lease
 
     @contextmanager
     def work(self, actor: Actor, *, in_flow: bool = False) -> Iterator[Work]:
         """One transaction: committed when the block ends well, rolled back when it raises."""
         with Session(self.engine, expire_on_commit=False) as session:
-            unit = Work(session, self.now(), actor, self.policies, in_flow)
+            unit = Work(session, self.now(), actor, self.policies, in_flow, lease=self.lease)
             yield unit
             session.commit()
         if unit.intents:

@@ -116,7 +116,7 @@ def archive_verify(as_json: AsJson = False) -> None:
     checked = 0
     with Progress(console=err, transient=True, disable=as_json) as progress:
         job = progress.add_task("Checking bags", total=None)
-        for verdict in verify_bags(app().settings.archive_url()):
+        for verdict in verify_bags(app().settings.archive_url(), _known_bags()):
             checked += 1
             progress.update(job, advance=1, description=f"Checking bags: {checked}")
             if not verdict.ok:
@@ -129,6 +129,13 @@ def archive_verify(as_json: AsJson = False) -> None:
             out.print(table("Bad bags", ("bag", "problems"), [(b["bag"], "; ".join(b["problems"])) for b in bad]))
     if bad:
         sys.exit(1)
+
+
+def _known_bags() -> dict[str, str]:
+    """What the rows say of each bag: its address and hash."""
+    with app().store.reading(OPERATOR) as work:
+        query = select(Complaint.bag_url, Complaint.bag_hash).where(col(Complaint.bag_url).is_not(None))
+        return {str(url): str(digest) for url, digest in work.session.exec(query).all()}
 
 
 @outbox.command("list")

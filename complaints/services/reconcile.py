@@ -107,10 +107,8 @@ def _wrong(work: Work, complaint: Complaint, states: dict[UUID, str], restart_fa
 
 def _mend(work: Work, complaint_id: UUID, kind: str) -> None:
     complaint = lock(work, complaint_id)
-    if kind == "unlaunched":
-        _revive_intent(work, complaint)
-    elif kind in ("lost", "failed"):
-        restart(work, complaint)
+    if kind in ("unlaunched", "lost", "failed"):
+        _relaunch(work, complaint)
     else:
         outbox.add(
             work,
@@ -120,12 +118,13 @@ def _mend(work: Work, complaint_id: UUID, kind: str) -> None:
         )
 
 
-def _revive_intent(work: Work, complaint: Complaint) -> None:
-    """The start intent exists; make it due now (it may be dead or leased by a dead process)."""
-    row = work.session.exec(
-        select(Outbox).where(Outbox.complaint_id == complaint.id, Outbox.kind == IntentKind.START_RUN)
-    ).first()
-    if row is None or row.state == IntentState.DONE:
-        restart(work, complaint)
+def _relaunch(work: Work, complaint: Complaint) -> None:
+    """Record that the complaint needs a run; where that is recorded already, make it due now (it may be dead or leased
+    by a dead process)."""
+    if restart(work, complaint):
         return
-    outbox.again(work, row)
+    key = f"start:{complaint.id}:{complaint.run_round + 1}"
+    row = work.session.exec(select(Outbox).where(Outbox.key == key).with_for_update()).one()
+    row.state, row.next_at = IntentState.PENDING, work.now
+    work.session.add(row)
+    work.intents.append(row.id)

@@ -113,7 +113,7 @@ def _type(kind: Any) -> str:
         return f"[{kind.__name__}](#{kind.__name__.lower()})"
     if isinstance(kind, type) and issubclass(kind, Enum):
         return _code(kind)
-    return {"Path": "path", "ZoneInfo": "time zone"}.get(kind.__name__, kind.__name__.lower())
+    return str(kind.__name__).lower()
 
 
 def _default(field: FieldInfo) -> str:
@@ -143,8 +143,8 @@ def _shown(value: object) -> str:
 def _settings() -> Iterator[str]:
     yield "# Settings"
     yield ""
-    yield "Environment variables, or lines of a file `.env` where the process starts. Each has a default. An"
-    yield f"environment variable that begins with `{PREFIX}` and is no setting is refused: a misspelt one is not ignored."
+    yield "Environment variables, or lines of a file `.env` where the process starts. Each has a default. A"
+    yield f"variable of the environment that begins with `{PREFIX}` and is no setting is refused, never ignored."
     yield ""
     yield from _table(
         ("Variable", "Default", "Meaning"),
@@ -316,10 +316,10 @@ def _api() -> Iterator[str]:
     app = create_app(App(Settings()))
     yield "# REST API"
     yield ""
-    yield f"A running system describes itself: OpenAPI at `{app.openapi_url}`, readable at `{app.docs_url}`. That is"
-    yield "the reference; here is the list. Send a key as `Authorization: Bearer ck_…` (`complaints keys create`); paths"
-    yield "with `/track/` need none, their token is the key. Errors are problem documents (RFC 9457) that name each wrong"
-    yield "field. `/metrics` (Prometheus) is explained in the [runbook](../runbook.md)."
+    yield f"A running system describes itself: OpenAPI at `{app.openapi_url}`, for reading at `{app.docs_url}`. That is"
+    yield "the reference; here is the list. Send a key as `Authorization: Bearer ck_…` (`complaints keys create`);"
+    yield "paths with `/track/` need none, their token is the key. Errors are problem documents (RFC 9457) that name"
+    yield "each wrong field. `/metrics` (Prometheus) is explained in the [runbook](../runbook.md)."
     yield ""
     yield from _table(
         ("Request", "What it does"),

@@ -209,13 +209,14 @@ def test_every_column_is_tried() -> None:
     assert set(ALTERED) == set(Event.model_fields) - {"id"}
 
 
-@pytest.mark.parametrize("column", ALTERED)
-def test_the_audit_finds_an_edit_of_any_column_in_any_event(desk: Desk, column: str) -> None:
+def test_the_audit_finds_an_edit_of_any_column_in_any_event(desk: Desk) -> None:
     case, other = desk.closed(), desk.submit(walked=False)
-    value = ALTERED[column] if column != "complaint_id" else other
-    for seq in range(2, desk.complaint(case).event_count + 1):
-        found = _tampered(desk, case, lambda s, n=seq: setattr(_event(s, case, n), column, value))  # type: ignore[misc]
-        assert found, f"{column} of event {seq} was changed and nobody noticed"
+    unnoticed = []
+    for column, value in (ALTERED | {"complaint_id": other}).items():
+        for seq in range(2, desk.complaint(case).event_count + 1):
+            if not _tampered(desk, case, lambda s, n=seq, c=column, v=value: setattr(_event(s, case, n), c, v)):  # type: ignore[misc]
+                unnoticed.append((column, seq))
+    assert unnoticed == []
 
 
 def _event(session: Session, case: UUID, seq: int) -> Event:

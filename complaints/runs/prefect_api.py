@@ -20,6 +20,7 @@ DEPLOYMENT = "complaint/complaint"
 #: Field that tells the gate that the row holds the outcome, so the form need not be filled in.
 WOKEN = "woken"
 _BUSY = frozenset({"RUNNING", "PENDING"})
+_ASLEEP = "PAUSED"
 _AGAIN = frozenset({408, 425, 429, 500, 502, 503, 504})
 _PAGE = 200
 
@@ -43,6 +44,7 @@ class PrefectRuns:
         self._deployment = deployment
         self._deployment_id: str | None = None
         self._lock = threading.Lock()
+        self._waking = [threading.Lock() for _ in range(32)]
 
     def close(self) -> None:
         """Give the connections back."""
@@ -100,6 +102,8 @@ class PrefectRuns:
         state = self.state(run_id)
         if state is None:
             return "gone"
+        if state == "PAUSED" and not gate:
+            return "running"  # it was when we asked, and has suspended since: it may have read the row before
         return "running" if state in _BUSY else "not_waiting"
 
     def cancel(self, run_id: UUID) -> None:
@@ -155,6 +159,13 @@ class PrefectRuns:
         if response.is_error:
             raise Permanent(f"The Prefect server answered {code} to {method} {path}: {response.text[:300]}")
         return response.json() if response.content else None
+
+
+def _reads_later(state: str | None) -> Wake:
+    """What a run in this state, which was not woken, will do about its row."""
+    if state is None:
+        return "gone"
+    return "running" if state in _BUSY else "not_waiting"
 
 
 def _pages(items: list[str]) -> Iterator[list[str]]:

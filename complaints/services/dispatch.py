@@ -46,6 +46,9 @@ LEASE = timedelta(seconds=45)
 #: A run that is about to suspend cannot be woken yet; try again this much later.
 SOON = timedelta(milliseconds=300)
 
+#: A run that is busy is asked this often; after that `reconcile` looks at it.
+_PATIENCE = 30
+
 #: Address of the tracking page of one party: (complaint, complainant, link version) → URL.
 TrackingUrl = Callable[[UUID, UUID, int], str]
 
@@ -296,14 +299,13 @@ class Dispatcher:
         assert intent.complaint_id is not None
         with self.store.reading(SYSTEM) as work:
             complaint = work.session.get_one(Complaint, intent.complaint_id)
-        outcome = "no_run"
-        if complaint.run_id is not None and complaint.status not in (
-            Status.ARCHIVED,
-            Status.ERASED,
-        ):
-            outcome = self.runs.wake(complaint.run_id, "")
+        over = complaint.status in (Status.ARCHIVED, Status.ERASED)
+        outcome = "over"
+        if not over:
+            # without an id the run is being started; it may have read the row before this change
+            outcome = self.runs.wake(complaint.run_id, "") if complaint.run_id is not None else "running"
         with self.store.work(SYSTEM) as work:
-            if outcome == "running" and intent.attempts < 20:
+            if outcome == "running" and intent.attempts < _PATIENCE:
                 row = work.session.get_one(Outbox, intent.id)
                 row.next_at = work.now + SOON * min(intent.attempts, 10)
                 work.session.add(row)

@@ -16,6 +16,7 @@ from uuid import UUID
 from sqlalchemy import Engine
 from sqlmodel import Session
 
+from complaints.crashpoints import reach
 from complaints.domain.policy import PolicyBundle
 from complaints.domain.ports import Actor
 
@@ -72,6 +73,7 @@ class Store:
             yield unit
             session.commit()
         if unit.intents:
+            reach("after_commit")
             self.after_commit(unit.intents)
 
     @contextmanager

@@ -44,7 +44,9 @@ def _pool(client: httpx.Client) -> None:
     for name, priority in QUEUES.items():
         if name not in known:
             body = {"name": name, "priority": priority}
-            client.post(f"/work_pools/{POOL}/queues", json=body).raise_for_status()
+            answer = client.post(f"/work_pools/{POOL}/queues", json=body)
+            if answer.status_code != 409:  # a worker that starts makes them, too
+                answer.raise_for_status()
 
 
 def _deployment(client: httpx.Client, declared: dict[str, Any], interval: int | None) -> str:

@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from prefect import task
 
 from complaints.domain.ports import SYSTEM
-from complaints.services import clocks, marks, reconcile, timers
+from complaints.services import clocks, marks, reconcile, timers, watch
 from config.wiring import app
 from tasks.orphans import release_all
 
@@ -22,7 +22,9 @@ def sweep_intents(most: int = 500) -> int:
     due = app().dispatcher.sweep(most)
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(app().dispatcher.act, due))
-    _mark("dispatch", len(due))
+    with app().store.work(SYSTEM) as work:
+        watch.clock_stands_still(work)
+        marks.set_mark(work, "dispatch", {"count": len(due)})
     return len(due)
 
 
@@ -48,7 +50,9 @@ def compare() -> dict[str, int]:
     release_orphans()
     report = reconcile.reconcile(app().store, lambda ids: app().runs.states(list(ids)), repair=True)
     found = {key: len(value) for key, value in report.as_dict().items() if isinstance(value, list)}
-    _mark("reconcile", report.looked_at)
+    with app().store.work(SYSTEM) as work:
+        watch.runs_failed(work, report.failed + report.stuck)
+        marks.set_mark(work, "reconcile", {"count": report.looked_at})
     return {"looked_at": report.looked_at, **found}
 
 

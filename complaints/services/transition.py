@@ -36,7 +36,7 @@ def lock(work: Work, complaint_id: UUID, *, wait: bool = True) -> Complaint:
     try:
         found = work.session.exec(query.execution_options(populate_existing=True)).first()
     except OperationalError as error:
-        if getattr(error.orig, "sqlstate", None) != _LOCK_NOT_AVAILABLE:
+        if wait or getattr(error.orig, "sqlstate", None) != _LOCK_NOT_AVAILABLE:
             raise
         raise Conflict("Somebody is changing the other complaint at this moment. Try again.") from None
     if found is None:

@@ -20,7 +20,6 @@ from complaints.store import chain
 from complaints.store.tables import Complaint, Event, Outbox, Person
 from config.wiring import app
 from deployments.commands.output import OPERATOR, AsJson, emit, err, facts, out, table
-from tasks.operations import release_orphans
 
 audit = typer.Typer(help="The tamper-evident case log.", no_args_is_help=True)
 archive = typer.Typer(help="The archive of closed complaints.", no_args_is_help=True)
@@ -41,6 +40,8 @@ def doctor(
     found: dict[str, Any] = {"prefect": "reachable"}
     try:
         if repair:
+            from tasks.operations import release_orphans  # loads Prefect: only where it is needed
+
             found["orphaned_runs"] = release_orphans()
         report = reconcile.reconcile(
             the.store, lambda ids: the.runs.states(list(ids)), repair=repair, restart_failed=repair

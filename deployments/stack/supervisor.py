@@ -193,6 +193,7 @@ class Stack:
         name, label = f"worker-{number}", f"{socket.gethostname()}-{number}"
         command = [sys.executable, "-m", "deployments.warm_worker", "--pool", register.POOL, "--name", label]
         command += ["--concurrency", str(self.settings.worker_concurrency), "--drain", "4"]
+        command += ["--share", f"{number}/{self.settings.workers}"]  # so that not every worker claims every run
         env = self._environment(prefect_settings.WORKER)
         part = Part(name, command, env, self._log(name), lambda: beats(part.pid))
         beats = _Heartbeat(self._http, self.settings, label)

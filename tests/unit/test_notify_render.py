@@ -29,6 +29,8 @@ OPTIONAL = {"name", "tracking_url", "answer_due_at", "company"}
 FULL: Mapping[str, object] = {
     "name": "王芳",
     "kind": "any",
+    "subject_line": "the SLA clock stands still",
+    "detail": "last tick at noon",
     "reference": "EX-2026-000042",
     "subject": "Parcel",
     "received_at": AT,
@@ -85,7 +87,7 @@ def needed(language: Language, kind: str) -> set[str]:
 
 def test_both_languages_have_the_same_letters() -> None:
     assert {p.name for p in (TEMPLATES / "zh").iterdir()} == {p.name for p in (TEMPLATES / "en").iterdir()}
-    assert len(KINDS) == 17
+    assert len(KINDS) == 18
 
 
 @pytest.mark.parametrize(("language", "kind"), EVERY)

@@ -20,7 +20,6 @@ DEPLOYMENT = "complaint/complaint"
 #: Field that tells the gate that the row holds the outcome, so the form need not be filled in.
 WOKEN = "woken"
 _BUSY = frozenset({"RUNNING", "PENDING"})
-_ASLEEP = "PAUSED"
 _AGAIN = frozenset({408, 425, 429, 500, 502, 503, 504})
 _PAGE = 200
 
@@ -89,22 +88,22 @@ class PrefectRuns:
         """
         answer = {WOKEN: True, **({"gate": gate} if gate else {})}
         try:
-            result = self._send("POST", f"/flow_runs/{run_id}/resume", {"run_input": answer}, none_if=(409,))
+            with self._waking[run_id.int % len(self._waking)]:  # side by side, the server answers all but one with 500
+                result = self._send("POST", f"/flow_runs/{run_id}/resume", {"run_input": answer}, none_if=(409,))
         except Retryable:
-            # the server answers 500 for a run that it does not know
-            if self.state(run_id) is None:
-                return "gone"
-            raise
+            # 500 is also for a run that it does not know, or that another process woke at the same moment
+            state = self.state(run_id)
+            if state == "PAUSED":
+                raise
+            return _unwoken(state)
         if result is None:
             return "not_waiting"  # another wake-up or the form came first, after our row was saved
         if result["status"] == "ACCEPT":
             return "woken"
         state = self.state(run_id)
-        if state is None:
-            return "gone"
         if state == "PAUSED" and not gate:
             return "running"  # it was when we asked, and has suspended since: it may have read the row before
-        return "running" if state in _BUSY else "not_waiting"
+        return _unwoken(state)
 
     def cancel(self, run_id: UUID) -> None:
         """End the run: at once while it waits, after its segment while it runs; ended or unknown: nothing."""
@@ -161,8 +160,8 @@ class PrefectRuns:
         return response.json() if response.content else None
 
 
-def _reads_later(state: str | None) -> Wake:
-    """What a run in this state, which was not woken, will do about its row."""
+def _unwoken(state: str | None) -> Wake:
+    """What a run in this state, which does not wait, will do about its row."""
     if state is None:
         return "gone"
     return "running" if state in _BUSY else "not_waiting"

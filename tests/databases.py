@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import itertools
 import os
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -74,8 +75,18 @@ class Databases:
         return name
 
     def _drop(self, name: str) -> None:
+        drop = sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name))
         with psycopg.connect(self.admin, autocommit=True) as connection:
-            connection.execute(sql.SQL("DROP DATABASE IF EXISTS {} WITH (FORCE)").format(sql.Identifier(name)))
+            for patience in range(100, -1, -1):
+                try:
+                    connection.execute(drop)
+                    break
+                except (
+                    psycopg.errors.InsufficientPrivilege
+                ):  # an autovacuum worker is in it; only a superuser ends that
+                    if not patience:
+                        raise
+                    time.sleep(0.1)
         self._made.remove(name)
 
     def _url(self, name: str) -> str:

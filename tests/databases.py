@@ -83,7 +83,7 @@ class Databases:
                     break
                 except (
                     psycopg.errors.InsufficientPrivilege
-                ):  # an autovacuum worker is in it; only a superuser ends that
+                ):  # an autovacuum worker is in it
                     if not patience:
                         raise
                     time.sleep(0.1)

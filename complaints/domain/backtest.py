@@ -8,9 +8,8 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
-from complaints.domain.businesstime import OutsideCalendar
-from complaints.domain.calendars import calendar
-from complaints.domain.clocks import Case, Clocks, Happened, after, concerns, react
+from complaints.domain.calendars import calendar, reaching
+from complaints.domain.clocks import Case, Clocks, Happened, after, backdated, concerns, extended, react
 from complaints.domain.policy import PolicyBundle
 
 #: From this share of its budget on, a clock that still ran counts as warned.
@@ -50,6 +49,10 @@ def replay(policy: PolicyBundle, case: Case, log: Iterable[LogEntry]) -> tuple[C
         happened = Happened(entry.kind, entry.at, moved)
         if concerns(policy, happened):
             clocks = react(policy, case, clocks, happened)
+        elif entry.kind == "merged" and "earlier_receipt" in entry.data:
+            clocks = backdated(policy, clocks, case.received_at)
+        elif entry.kind == "extend":
+            clocks = extended(policy, clocks, entry.data["clock"], entry.data["by"], entry.at, "")
     return case, clocks
 
 
@@ -61,18 +64,14 @@ def judge(name: str, policy: PolicyBundle, case: Case, clocks: Clocks, team: str
             continue
         rule = policy.sla.clock(clock.profile, clock.name)
         assert rule is not None
-        days = calendar(policy.hash, policy.sla, rule.calendar)
+        days = reaching(book, calendar(policy.hash, policy.sla, rule.calendar))
         key = (name, f"{clock.profile}.{clock.name}", str(case.severity), team)
         tally.counts[(*key, "clocks")] += 1
         if book.extra:
             tally.counts[(*key, "extended")] += 1
-        try:
-            due = book.due(days)
-            ended = book.stopped_at or now
-            if due is not None and ended > due:
-                tally.counts[(*key, "breached")] += 1
-                tally.counts[(*key, "warned")] += 1
-            elif book.share(days, ended) >= WARNED_AT:
-                tally.counts[(*key, "warned")] += 1
-        except OutsideCalendar:
-            tally.counts[(*key, "outside_calendar")] += 1
+        due, ended = book.due(days), book.stopped_at or now
+        if due is not None and ended > due:
+            tally.counts[(*key, "breached")] += 1
+            tally.counts[(*key, "warned")] += 1
+        elif book.share(days, ended) >= WARNED_AT:
+            tally.counts[(*key, "warned")] += 1

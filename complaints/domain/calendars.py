@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from functools import cache
 from zoneinfo import ZoneInfo
 
-from complaints.domain.businesstime import ALWAYS, BusinessCalendar, Window
+from complaints.domain.businesstime import ALWAYS, BusinessCalendar, OutsideCalendar, Window
+from complaints.domain.ledger import Ledger
 from complaints.domain.sla_policy import CalendarPolicy, SlaPolicy
 
 _WEEK = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
@@ -51,3 +53,20 @@ def calendar(policy_hash: str, policy: SlaPolicy, key: str) -> BusinessCalendar:
 
 
 _BUILT: dict[tuple[str, str], BusinessCalendar] = {}
+
+
+def reaching(book: Ledger, days: BusinessCalendar) -> BusinessCalendar:
+    """The calendar, or day and night in its zone where the ledger runs past the years that it knows.
+
+    The duty is real though next year's holidays are not announced yet; the estimate is too early, never too late.
+    """
+    try:
+        (book.resume(book.intervals[-1].start) if book.paused else book).due(days)
+    except OutsideCalendar:
+        return _day_and_night(days.zone)
+    return days
+
+
+@cache
+def _day_and_night(zone: ZoneInfo) -> BusinessCalendar:
+    return BusinessCalendar(f"24x7 {zone.key}", zone, always=True)

@@ -90,13 +90,45 @@ def react(policy: PolicyBundle, case: Case, clocks: Clocks, event: Happened) -> 
     """The clocks after an event. `case` is the complaint as it stands after it."""
     profiles = _applying(policy, case) if event.kind in RECLASSIFIES else clocks.profiles
     found = list(clocks.running)
+    if profiles != clocks.profiles:
+        found = [c if c.profile in profiles else _ended(c, event.at) for c in found]
     for key in profiles:
         profile = policy.sla.profile(key)
         for rule in profile.clocks if profile else ():
-            begun = _start(case, key, rule, found, event)
+            begun = _start(case, key, rule, found, event, selected=key not in clocks.profiles)
             if begun is not None:
                 found.append(begun)
     return Clocks(profiles, tuple(_follow(policy, case, clock, event) for clock in found))
+
+
+def backdated(policy: PolicyBundle, clocks: Clocks, receipt: datetime) -> Clocks:
+    """The clocks when a complaint received at `receipt` was merged in: those that count from a receipt count from the
+    earliest."""
+
+    def earlier(clock: Running) -> Running:
+        rule, book = policy.sla.clock(clock.profile, clock.name), clock.ledger
+        counts = rule is not None and rule.starts == "received" and clock.round == 1 and book.running
+        return replace(clock, ledger=book.backdated(receipt)) if counts and receipt < book.started_at else clock
+
+    return replace(clocks, running=tuple(earlier(c) for c in clocks.running))
+
+
+def extended(policy: PolicyBundle, clocks: Clocks, name: str, extra: int, at: datetime, reason: str) -> Clocks:
+    """The clocks when `name` (`profile.name`) was granted `extra` units, as far as the policy's cap lets them."""
+
+    def longer(clock: Running) -> Running:
+        rule, book = policy.sla.clock(clock.profile, clock.name), clock.ledger
+        if f"{clock.profile}.{clock.name}" != name or not book.running or rule is None or rule.extension is None:
+            return clock
+        granted = min(extra, rule.extension.most - book.extra)
+        return replace(clock, ledger=book.extend(at, granted, reason)) if granted > 0 else clock
+
+    return replace(clocks, running=tuple(longer(c) for c in clocks.running))
+
+
+def _ended(clock: Running, at: datetime) -> Running:
+    """The rule no longer applies to the case."""
+    return replace(clock, ledger=clock.ledger.cancel(at)) if clock.ledger.running else clock
 
 
 def _applying(policy: PolicyBundle, case: Case) -> tuple[str, ...]:
@@ -115,17 +147,23 @@ def _budget(rule: ClockPolicy, severity: Severity) -> Budget:
     return (rule.by_severity.get(severity) or rule.budget).budget()
 
 
-def _start(case: Case, profile: str, rule: ClockPolicy, found: list[Running], event: Happened) -> Running | None:
-    """Start the clock, or a fresh round of it; a profile that is selected late counts from the receipt all the same."""
+def _start(
+    case: Case, profile: str, rule: ClockPolicy, found: list[Running], event: Happened, *, selected: bool
+) -> Running | None:
+    """Start the clock, or a fresh round of it; a profile that is selected late counts from the receipt all the same.
+
+    `selected`: the profile has come to apply by this event, perhaps again (then the clocks it had were cancelled).
+    """
     mine = [c for c in found if c.profile == profile and c.name == rule.name]
     again = bool(mine) and event.kind in rule.restarts
     late = rule.starts == "received" and event.kind in RECLASSIFIES
     begins = event.kind == rule.starts or (rule.starts in _BEGINS_WORK and event.kind in _BEGINS_WORK)
-    if not again and (mine or not (late or begins)):
+    there = bool(mine) and not (selected and all(c.ledger.cancelled for c in mine))
+    if not again and (there or not (late or begins)):
         return None
     for old in mine:
         if old.ledger.running:
-            found[found.index(old)] = replace(old, ledger=old.ledger.cancel(event.at))
+            found[found.index(old)] = _ended(old, event.at)
     start = case.received_at if rule.starts == "received" and not again else event.at
     return Running(profile, rule.name, len(mine) + 1, Ledger.start(start, _budget(rule, case.severity)))
 
@@ -161,6 +199,8 @@ def after(case: Case, kind: str, to_status: str | None, data: Mapping[str, Any])
             changes["severity"] = Severity(changes["severity"])
     elif kind in ("withdraw", "merge", "reject"):
         changes["closing"] = {"withdraw": "withdrawn", "merge": "merged", "reject": "rejected"}[kind]
+    elif kind == "merged" and "earlier_receipt" in data:
+        changes["received_at"] = min(case.received_at, datetime.fromisoformat(data["earlier_receipt"]))
     elif kind == "reopen":
         changes["closing"] = None
     return replace(case, **changes) if changes else case

@@ -157,18 +157,21 @@ class Ledger:
         return {}
 
     def _due_by_time(self, calendar: BusinessCalendar) -> datetime:
-        unit, left = self.allowed.unit, self.allowed.seconds
-        last = self.started_at
+        return self._when_counted(calendar, self.allowed.seconds)
+
+    def _when_counted(self, calendar: BusinessCalendar, left: float) -> datetime:
+        """When so many seconds have been counted; a clock stopped before that is taken to count on from there."""
+        unit, last = self.allowed.unit, self.started_at
         for interval in self.intervals:
-            if interval.suspended:
-                continue
             last = interval.start
-            if interval.end is None or self.stopped_at == interval.end:
+            if interval.end is None:
                 break
-            used = calendar.elapsed(unit, interval.start, interval.end)
-            if used >= left:
-                break
-            left -= used
+            if not interval.suspended:
+                used = calendar.elapsed(unit, interval.start, interval.end)
+                if used >= left:
+                    break
+                left -= used
+            last = interval.end
         return calendar.advance(unit, last, left)
 
     def _due_by_date(self, calendar: BusinessCalendar) -> datetime:
@@ -220,20 +223,7 @@ class Ledger:
             return None
         if share == 1.0:
             return due
-        unit = self.allowed.unit
-        left = self._whole(calendar, due) * share
-        last = self.started_at
-        for interval in self.intervals:
-            if interval.suspended:
-                continue
-            last = interval.start
-            if interval.end is None or interval.end == self.stopped_at:
-                break
-            used = calendar.elapsed(unit, interval.start, interval.end)
-            if used >= left:
-                break
-            left -= used
-        return calendar.advance(unit, last, left)
+        return self._when_counted(calendar, self._whole(calendar, due) * share)
 
     # -- JSON
 

@@ -149,6 +149,8 @@ def merge(work: Work, complaint: Complaint, into: Complaint, reason: str) -> Non
                     via_complaint_id=complaint.id,
                 )
             )
+    first = clocks.receipt(work, complaint)
+    earlier = first < clocks.receipt(work, into)
     complaint.merged_into_id = into.id
     complaint.closing_category = ClosingCategory.MERGED
     perform(work, complaint, "merge", reason=reason, data={"into": into.reference})
@@ -157,9 +159,9 @@ def merge(work: Work, complaint: Complaint, into: Complaint, reason: str) -> Non
         "merged": complaint.reference,
         "received_at": complaint.received_at.isoformat(),
     }
-    if complaint.received_at < into.received_at:
-        data["earlier_receipt"] = complaint.received_at.isoformat()
-        clocks.earlier_receipt(work, into, complaint.received_at)
+    if earlier:
+        data["earlier_receipt"] = first.isoformat()
+        clocks.earlier_receipt(work, into, first)
     event = record(work, into, "merged", reason=reason, data=data)
     work.session.flush()
     if into.acknowledgment_recorded_at is not None:

@@ -8,17 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy.dialects.postgresql import insert
-from sqlmodel import col, select
+from sqlmodel import col, func, select
 
 from complaints.crashpoints import reach
 from complaints.domain import clocks as domain
 from complaints.domain.businesstime import BusinessCalendar, OutsideCalendar
-from complaints.domain.calendars import calendar
+from complaints.domain.calendars import calendar, reaching
 from complaints.domain.commands import RequestExtension
 from complaints.domain.errors import Conflict, InvalidInput
 from complaints.domain.explain import DayRow, explain, render
@@ -69,25 +69,60 @@ def on_event(work: Work, complaint: Complaint, event: Event) -> None:
     happened = domain.Happened(event.kind, event.at, moved)
     if not domain.concerns(policy, happened):
         return
-    rows = {(c.profile, c.name, c.round): c for c in (of(work, complaint) if event.kind != "received" else ())}
-    before = domain.Clocks(tuple(complaint.profiles), tuple(_running(c) for c in rows.values()))
-    reached = domain.react(policy, _case(complaint), before, happened)
+    rows = of(work, complaint) if event.kind != "received" else []
+    before = _clocks(complaint, rows)
+    received = complaint.received_at if event.kind == "received" else receipt(work, complaint)
+    _keep(work, complaint, rows, before, domain.react(policy, _case(complaint, received), before, happened))
+
+
+def receipt(work: Work, complaint: Complaint) -> datetime:
+    """When the matter first reached us: the earliest receipt of the complaint and of all that were merged into it."""
+    into = (
+        select(Complaint.id, Complaint.received_at).where(Complaint.merged_into_id == complaint.id).cte(recursive=True)
+    )
+    into = into.union(
+        select(Complaint.id, Complaint.received_at).join(into, col(Complaint.merged_into_id) == into.c.id)
+    )
+    first = work.session.exec(select(func.min(into.c.received_at))).one()
+    return min(complaint.received_at, first) if first is not None else complaint.received_at
+
+
+def earlier_receipt(work: Work, complaint: Complaint, received_at: datetime) -> None:
+    """A complaint received earlier was merged in: the clocks count from that receipt."""
+    rows = of(work, complaint)
+    before = _clocks(complaint, rows)
+    policy = work.policies.get(complaint.policy_hash)
+    _keep(work, complaint, rows, before, domain.backdated(policy, before, received_at))
+
+
+def _clocks(complaint: Complaint, rows: Sequence[Clock]) -> domain.Clocks:
+    return domain.Clocks(tuple(complaint.profiles), tuple(_running(c) for c in rows))
+
+
+def _keep(
+    work: Work, complaint: Complaint, rows: Sequence[Clock], before: domain.Clocks, reached: domain.Clocks
+) -> None:
+    """Store what has changed."""
     if list(reached.profiles) != complaint.profiles:
         complaint.profiles = list(reached.profiles)
+    policy = work.policies.get(complaint.policy_hash)
+    by_key = {(c.profile, c.name, c.round): c for c in rows}
     known = {id(r) for r in before.running}
     for clock in reached.running:
         if id(clock) not in known:
             key = (clock.profile, clock.name, clock.round)
-            row = rows.get(key) or _new_row(work, complaint, policy, clock)
-            rows[key] = row
-            _save(work, policy, row, clock.ledger)
-    live = [c.due_at for c in rows.values() if c.state in _RUNNING and c.due_at is not None]
-    complaint.due_at = min(live, default=None)
+            by_key[key] = by_key.get(key) or _new_row(work, complaint, policy, clock)
+            _save(work, policy, by_key[key], clock.ledger)
+    complaint.due_at = _earliest_due(list(by_key.values()))
 
 
-def _case(complaint: Complaint) -> domain.Case:
+def _earliest_due(rows: Sequence[Clock]) -> datetime | None:
+    return min((c.due_at for c in rows if c.state in _RUNNING and c.due_at is not None), default=None)
+
+
+def _case(complaint: Complaint, received_at: datetime) -> domain.Case:
     return domain.Case(
-        complaint.received_at,
+        received_at,
         Status(complaint.status),
         complaint.category,
         Severity(complaint.severity),
@@ -121,11 +156,8 @@ def _save(work: Work, policy: PolicyBundle, clock: Clock, book: Ledger) -> None:
     """Store the ledger and what follows from it."""
     rule, days = spec_of(policy, clock)
     clock.ledger = book.to_json()
-    clock.stopped_at = book.stopped_at
-    try:
-        clock.due_at = book.due(days)
-    except OutsideCalendar:  # the duty is real all the same: a day-and-night estimate until the calendar is extended
-        clock.due_at = book.started_at + timedelta(days=365)
+    clock.started_at, clock.stopped_at = book.started_at, book.stopped_at
+    clock.due_at = book.due(reaching(book, days))
     if book.cancelled:
         clock.state = "cancelled"
     elif book.stopped_at is not None:
@@ -140,6 +172,7 @@ def rung_times(
     policy: PolicyBundle, rule: ClockPolicy, days: BusinessCalendar, book: Ledger
 ) -> list[tuple[datetime, RungPolicy]]:
     """When each rung of a clock is due, in order; empty while it stands still."""
+    days = reaching(book, days)
     due = book.due(days)
     if due is None:
         return []
@@ -190,45 +223,71 @@ class Fired:
     complaint: Complaint
     clock: Clock
     rung: RungPolicy
+    due_at: datetime
     share: float
 
 
 def tick(store: Store, batch: int = 200, most: int = 20_000) -> int:
     """Fire every rung that is due, in batches; any number of ticks may run at once. Catches up after downtime."""
-    total = 0
-    while total < most:
+    total, seen = 0, 1
+    while seen and total < most:
         with store.work(SYSTEM) as work:
-            fired = _tick(work, batch)
-        if fired == 0:
-            return total
+            seen, fired = _tick(work, batch)
         total += fired
     return total
 
 
-def _tick(work: Work, batch: int) -> int:
-    """One batch. Locks complaints, never clocks first, in the order that every other writer has: no deadlock."""
-    due = select(Clock.complaint_id).where(col(Clock.next_at) <= work.now).order_by(col(Clock.next_at)).limit(batch)
-    complaints = {
-        c.id: c
-        for c in work.session.exec(
-            select(Complaint).where(col(Complaint.id).in_(due)).with_for_update(skip_locked=True)
-        ).all()
-    }
+def _tick(work: Work, batch: int) -> tuple[int, int]:
+    """One batch: how many complaints were looked at, how many rungs fired.
+
+    Locks complaints, never clocks first, in the order that every other writer has: no deadlock. Rows that another tick
+    holds are skipped before they count towards the batch, so that ticks share the work.
+    """
+    due = (
+        select(Complaint)
+        .join(Clock, col(Clock.complaint_id) == col(Complaint.id))
+        .where(col(Clock.next_at) <= work.now)
+        .order_by(col(Clock.next_at))
+        .limit(batch)
+        .with_for_update(of=Complaint, skip_locked=True)
+    )
+    complaints = {c.id: c for c in work.session.exec(due).all()}
+    if not complaints:
+        return 0, 0
     rows = work.session.exec(
         select(Clock).where(col(Clock.complaint_id).in_(complaints), col(Clock.next_at) <= work.now)
     ).all()
     already = _fired(work, [r.id for r in rows])
-    fired: list[Fired] = []
-    for clock in rows:
-        fired += _climb(work, complaints[clock.complaint_id], clock, already.get(clock.id, set()))
+    climbed = [one for r in rows for one in _climb(work, complaints[r.complaint_id], r, already.get(r.id, set()))]
+    fired = _fire(work, climbed)
     if fired:
         reach("in_tick")
         escalation.act(work, fired)
-    return len(rows)
+    return len(complaints), len(fired)
+
+
+def _fire(work: Work, climbed: Sequence[Fired]) -> list[Fired]:
+    """Record the rungs; those recorded before are left out."""
+    if not climbed:
+        return []
+    rows = [
+        {
+            "clock_id": one.clock.id,
+            "rung": one.rung.key,
+            "at": work.now,
+            "due_at": one.due_at,
+            "lateness": (work.now - one.due_at).total_seconds(),
+            "actions": [str(a) for a in one.rung.actions],
+        }
+        for one in climbed
+    ]
+    statement = insert(Rung).values(rows).on_conflict_do_nothing().returning(col(Rung.clock_id), col(Rung.rung))
+    new = {(clock_id, rung) for clock_id, rung in work.session.execute(statement).all()}
+    return [one for one in climbed if (one.clock.id, one.rung.key) in new]
 
 
 def _climb(work: Work, complaint: Complaint, clock: Clock, already: set[str]) -> list[Fired]:
-    """Fire the clock's due rungs and find out when the next one is due."""
+    """The clock's rungs that are due; notes when the next one will be."""
     policy = work.policies.get(complaint.policy_hash)
     rule, days = spec_of(policy, clock)
     book = Ledger.from_json(clock.ledger)
@@ -240,21 +299,7 @@ def _climb(work: Work, complaint: Complaint, clock: Clock, already: set[str]) ->
         if at > work.now:
             clock.next_at = at
             break
-        statement = (
-            insert(Rung)
-            .values(
-                clock_id=clock.id,
-                rung=rung.key,
-                at=work.now,
-                due_at=at,
-                lateness=(work.now - at).total_seconds(),
-                actions=[str(a) for a in rung.actions],
-            )
-            .on_conflict_do_nothing()
-            .returning(col(Rung.rung))
-        )
-        if work.session.execute(statement).scalar_one_or_none() is not None:
-            fired.append(Fired(complaint, clock, rung, book.share(days, work.now)))
+        fired.append(Fired(complaint, clock, rung, at, book.share(reaching(book, days), work.now)))
     work.session.add(clock)
     return fired
 
@@ -282,11 +327,7 @@ def request_extension(work: Work, complaint: Complaint, command: RequestExtensio
     rule, _ = spec_of(policy, clock)
     if rule.extension is None:
         raise Conflict(f"{command.clock} cannot be extended: its rule allows none.")
-    granted = Ledger.from_json(clock.ledger).extra
-    if granted + command.days > rule.extension.most:
-        raise InvalidInput(
-            f"at most {rule.extension.most} {rule.budget.unit} in all, {granted} are granted already", "days"
-        )
+    _within_cap(rule, Ledger.from_json(clock.ledger), command.days)
     if clock.due_at is not None and clock.due_at <= work.now:
         raise Conflict(
             f"{command.clock} is over since {clock.due_at.isoformat(timespec='minutes')}; too late to extend."
@@ -301,6 +342,14 @@ def request_extension(work: Work, complaint: Complaint, command: RequestExtensio
         context={"clock_id": str(clock.id), "clock": command.clock, "days": command.days, "reason": command.reason},
         due_in=clock.due_at - work.now if clock.due_at else None,
     )
+
+
+def _within_cap(rule: ClockPolicy, book: Ledger, days: int) -> None:
+    assert rule.extension is not None
+    if book.extra + days > rule.extension.most:
+        raise InvalidInput(
+            f"at most {rule.extension.most} {rule.budget.unit} in all, {book.extra} are granted already", "days"
+        )
 
 
 def decide_extension(work: Work, complaint: Complaint, step: Step, *, approve: bool, reason: str) -> None:
@@ -319,9 +368,10 @@ def decide_extension(work: Work, complaint: Complaint, step: Step, *, approve: b
     assert rule.extension is not None
     if not {str(r) for r in work.actor.roles} & {str(r) for r in rule.extension.roles}:
         raise Conflict(f"{name} may be extended by: {', '.join(rule.extension.roles)}.")
-    old = clock.due_at
-    _save(work, policy, clock, Ledger.from_json(clock.ledger).extend(work.now, days, step.context["reason"]))
-    complaint.due_at = min((c.due_at for c in of(work, complaint) if c.state in _RUNNING and c.due_at), default=None)
+    old, book = clock.due_at, Ledger.from_json(clock.ledger)
+    _within_cap(rule, book, days)  # another request may have been granted since this one was made
+    _save(work, policy, clock, book.extend(work.now, days, step.context["reason"]))
+    complaint.due_at = _earliest_due(of(work, complaint))
     event = perform(
         work,
         complaint,
@@ -340,17 +390,6 @@ def decide_extension(work: Work, complaint: Complaint, step: Step, *, approve: b
         )
 
 
-def earlier_receipt(work: Work, complaint: Complaint, received_at: datetime) -> None:
-    """A complaint received earlier was merged in: its clocks count from that receipt."""
-    policy = work.policies.get(complaint.policy_hash)
-    for clock in of(work, complaint):
-        rule, _ = spec_of(policy, clock)
-        book = Ledger.from_json(clock.ledger)
-        if rule.starts == "received" and clock.round == 1 and book.running and received_at < book.started_at:
-            clock.started_at = received_at
-            _save(work, policy, clock, book.backdated(received_at))
-
-
 def _text(at: datetime | None) -> str | None:
     return at.isoformat() if at is not None else None
 
@@ -360,8 +399,8 @@ def summary(work: Work, complaint: Complaint) -> list[dict[str, Any]]:
     policy = work.policies.get(complaint.policy_hash)
     found = []
     for clock in of(work, complaint):
-        _, days = spec_of(policy, clock)
         book = Ledger.from_json(clock.ledger)
+        days = reaching(book, spec_of(policy, clock)[1])
         profile = policy.sla.profile(clock.profile)
         found.append(
             {
@@ -387,8 +426,8 @@ def explained(work: Work, complaint: Complaint, name: str | None = None) -> list
     for clock in of(work, complaint):
         if name is not None and f"{clock.profile}.{clock.name}" != name:
             continue
-        _, days = spec_of(policy, clock)
         book = Ledger.from_json(clock.ledger)
+        days = reaching(book, spec_of(policy, clock)[1])
         rows = explain(book, days, work.now)
         found.append((clock, rows, render(rows, book, days, Language(complaint.language))))
     if name is not None and not found:

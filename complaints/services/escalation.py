@@ -11,9 +11,9 @@ from zoneinfo import ZoneInfo
 from sqlmodel import col, select
 
 from complaints.domain.sla_policy import QuietHours, RungAction
-from complaints.domain.vocabulary import SEVERITIES, IntentKind, Role, Severity, StepKind
+from complaints.domain.vocabulary import OPEN, SEVERITIES, IntentKind, IntentState, Role, Severity, StepKind
 from complaints.services import notices, opening, outbox, routing
-from complaints.store.tables import Complaint, Person, Step
+from complaints.store.tables import Complaint, Outbox, Person, Step
 from complaints.store.unit import Work
 
 if TYPE_CHECKING:
@@ -21,6 +21,10 @@ if TYPE_CHECKING:
 
 #: Recipient of a message: a person, or a tag where nobody is there.
 Recipient = tuple[str, Person | None, tuple[str, ...]]
+#: A digest waits this long for what else the burst brings; while it waits, everything for its recipient joins it.
+GATHER = timedelta(seconds=20)
+#: A digest that lists so many matters takes no more.
+DIGEST_MOST = 500
 
 
 def act(work: Work, fired: Sequence[Fired]) -> None:
@@ -79,23 +83,26 @@ def _item(one: Fired, action: RungAction) -> dict[str, Any]:
 
 
 def _send(work: Work, letters: Mapping[str, list[tuple[Recipient, dict[str, Any], Complaint]]]) -> None:
-    """One message each, or one digest where there are many for one recipient; after the quiet hours."""
+    """One message each, or one digest where there are many for one recipient; what comes in the quiet hours is told
+    in one digest when they are over."""
     policy = work.policy.sla
-    not_before = after_quiet(policy.quiet, work.now)
+    quiet_until = after_quiet(policy.quiet, work.now)
     for items in letters.values():
         (_, person, tags) = items[0][0]
         people = [person] if person else []
-        if len(items) > policy.digest_above:
-            first = items[0][1]["once"]
+        told = [{k: v for k, v in item.items() if k != "once"} for _, item, _ in items]
+        if _joined(work, notices.who(person, tags), told):
+            continue
+        if quiet_until is not None or len(items) > policy.digest_above:
             notices.tell_staff(
                 work,
                 None,
                 "digest",
-                first,
+                items[0][1]["once"],
                 people=people,
                 tags=tags,
-                context={"items": [{k: v for k, v in item.items() if k != "once"} for _, item, _ in items]},
-                not_before=not_before,
+                context={"items": told},
+                not_before=quiet_until or work.now + GATHER,
             )
             continue
         for _, item, complaint in items:
@@ -109,8 +116,32 @@ def _send(work: Work, letters: Mapping[str, list[tuple[Recipient, dict[str, Any]
                 people=people,
                 tags=tags,
                 context={"reason": reason, "share": item["share"], "due_at": item["due_at"]},
-                not_before=not_before,
             )
+
+
+def _joined(work: Work, who: str, told: list[dict[str, Any]]) -> bool:
+    """Put the matters into a digest that still waits for the recipient; False where there is none.
+
+    Another tick may be adding to it: then it is not waited for, the recipient gets a second digest.
+    """
+    waiting = work.session.exec(
+        select(Outbox)
+        .where(
+            col(Outbox.complaint_id).is_(None),
+            Outbox.state == IntentState.PENDING,
+            Outbox.attempts == 0,
+            col(Outbox.next_at) > work.now,
+            col(Outbox.key).startswith(f"digest:all:{who}:", autoescape=True),
+        )
+        .with_for_update(skip_locked=True)
+    ).all()
+    for row in waiting:
+        items = row.payload["context"]["items"]
+        if len(items) < DIGEST_MOST:
+            row.payload = {**row.payload, "context": {**row.payload["context"], "items": [*items, *told]}}
+            work.session.add(row)
+            return True
+    return False
 
 
 def after_quiet(quiet: QuietHours | None, now: datetime) -> datetime | None:
@@ -130,8 +161,7 @@ def after_quiet(quiet: QuietHours | None, now: datetime) -> datetime | None:
 def _do(work: Work, one: Fired, action: RungAction) -> None:
     complaint = one.complaint
     if action is RungAction.RAISE_SEVERITY:
-        at = SEVERITIES.index(Severity(complaint.severity))
-        complaint.severity = SEVERITIES[max(0, at - 1)]
+        _raise_severity(work, one)
     elif action is RungAction.CHANGE_QUEUE:
         complaint.queue = one.rung.queue or complaint.queue
     elif action is RungAction.REASSIGN:
@@ -149,8 +179,20 @@ def _do(work: Work, one: Fired, action: RungAction) -> None:
     work.session.add(complaint)
 
 
+def _raise_severity(work: Work, one: Fired) -> None:
+    """One worse (at most critical), as a change of class like any other: logged, and seen by the clocks."""
+    from complaints.services.actions import reclassify
+
+    worse = SEVERITIES[max(0, SEVERITIES.index(Severity(one.complaint.severity)) - 1)]
+    if one.complaint.status in OPEN:
+        why = f"{one.clock.profile}.{one.clock.name} {one.rung.key}"
+        reclassify(work, one.complaint, None, worse, None, reason=why)
+
+
 def _reassign(work: Work, complaint: Complaint) -> None:
-    """Give the open investigation to the least loaded other member of the team."""
+    """Give the open investigation to the least loaded other member of the team, and tell them."""
+    from complaints.services.transition import perform
+
     for step in opening.open_steps(work, complaint):
         if step.kind != StepKind.INVESTIGATION:
             continue
@@ -162,6 +204,11 @@ def _reassign(work: Work, complaint: Complaint) -> None:
             step.assignee_id, step.state, step.claimed_at = found.id, "open", None
             step.version += 1
             work.session.add(step)
+            data = {"to": found.name, "person_id": str(found.id), "gate": step.gate}
+            event = perform(work, complaint, "assign", reason="escalated", data=data)
+            due = step.due_at.isoformat() if step.due_at else None
+            context = {"step": step.kind, "gate": step.gate, "due_at": due}
+            notices.tell_staff(work, complaint, "step_assigned", f"assign-{event.seq}", people=[found], context=context)
 
 
 def _open_review(work: Work, one: Fired) -> None:

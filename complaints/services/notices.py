@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -70,19 +70,20 @@ def tell_staff(
     once: str,
     *,
     people: Iterable[Person] = (),
-    tags: Iterable[str] = (),
+    tags: Sequence[str] = (),
     context: Mapping[str, Any] | None = None,
     not_before: datetime | None = None,
 ) -> int:
     """Write to people by their address, or, where there is none, to whoever listens to the tags (team, lead…)."""
-    where = [(p.email or "", p.language, p.name, str(p.id)) for p in people] or [("", Language.ZH.value, "", "tags")]
+    listeners = ("", Language.ZH.value, "", who(None, tuple(tags)))
+    where = [(p.email or "", p.language, p.name, who(p)) for p in people] or [listeners]
     count = 0
     subject = complaint.id if complaint else "all"
-    for address, language, name, who in where:
+    for address, language, name, whom in where:
         count += outbox.add(
             work,
             IntentKind.NOTIFY,
-            f"{kind}:{subject}:{who}:{once}",
+            f"{kind}:{subject}:{whom}:{once}",
             complaint_id=complaint.id if complaint else None,
             payload={
                 "template": kind,
@@ -96,6 +97,11 @@ def tell_staff(
             not_before=not_before,
         )
     return count
+
+
+def who(person: Person | None, tags: tuple[str, ...] = ()) -> str:
+    """A recipient among colleagues, for the key of a message: the person, or whoever listens to the tags."""
+    return str(person.id) if person is not None else "/".join(tags)
 
 
 def tell_third_party(work: Work, complaint: Complaint, to: str, party: str, once: str, question: str) -> bool:

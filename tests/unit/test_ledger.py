@@ -54,6 +54,15 @@ def test_pain_03_a_paused_clock_is_not_shown_as_violated() -> None:
     assert book.share(OFFICE, T0 + 30 * DAY) == 0.75
 
 
+def test_pain_03_what_is_stopped_while_it_stands_still_was_not_late() -> None:
+    """glpi#24481"""
+    book = Ledger.start(T0, hours(8)).pause(T0 + 2 * HOUR, "external").stop(T0 + 30 * DAY)
+    due = book.due(OFFICE)
+    assert due is not None
+    assert due > T0 + 30 * DAY
+    assert book.at_share(OFFICE, 0.25) == T0 + 2 * HOUR
+
+
 def test_pain_04_hold_time_is_not_counted() -> None:
     """frappe/helpdesk#3776: a resolution of 42 days that was a hold of 41"""
     book = Ledger.start(T0, hours(80)).pause(T0 + HOUR, "awaiting_customer").resume(T0 + 42 * DAY)

@@ -15,7 +15,7 @@ from prefect import flow
 from complaints.domain.forms import FORMS
 from complaints.domain.vocabulary import StepKind
 from complaints.domain.walk import Move, Next
-from flows.gates import wait_at_gate
+from flows.gates import label, wait_at_gate
 from tasks import complaint as tasks
 
 _TASKS: dict[Move, Any] = {
@@ -43,6 +43,8 @@ async def complaint(complaint_id: str) -> None:
             following = await _run(tasks.briefing, case, str(following.step).replace("_", " "))
         else:
             following = await _run(_TASKS[following.move], case)
+            if following.tags:
+                await label(following.tags)
 
 
 async def _run(task: Any, *arguments: Any) -> Next:

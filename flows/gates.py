@@ -87,6 +87,14 @@ async def _suspend(
     return State.model_validate(body["state"])
 
 
+async def label(tags: tuple[str, ...]) -> None:
+    """Give the current run these tags, so that operations can filter by them."""
+    context = FlowRunContext.get()
+    if context is None or context.flow_run is None or not isinstance(context.client, PrefectClient):
+        raise RuntimeError("Only a flow run can be given tags.")
+    await context.client._client.patch(f"/flow_runs/{context.flow_run.id}", json={"tags": list(tags)})
+
+
 def _slug(gate: str) -> str:
     """Keys of inputs have lower-case letters, digits and dashes only; the double dash ends the gate's name."""
     return re.sub(r"[^a-z0-9]+", "-", gate.lower())

@@ -44,6 +44,7 @@ class Next:
     move: Move
     gate: str | None = None
     step: StepKind | None = None
+    tags: tuple[str, ...] = ()  #: category, severity and team, once they are known: what operations filter by
 
 
 def next_move(at: Position) -> Next:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from uuid import UUID
 
 from sqlmodel import col, select
@@ -95,7 +96,8 @@ def classify(work: Work, complaint_id: UUID, classifier: Classifier) -> Next:
             for step in opening.open_steps(work, complaint):
                 step.team = complaint.team
                 work.session.add(step)
-    return next_move(position(work, complaint))
+    tags = (complaint.category, complaint.severity, complaint.team) if complaint.category else ()
+    return replace(next_move(position(work, complaint)), tags=tags)
 
 
 def _route(work: Work, complaint: Complaint, found: Classification) -> None:

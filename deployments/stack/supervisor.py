@@ -364,7 +364,7 @@ class Stack:
             "console": f"{web}/console",
             "portal": f"{web}/",
             "api": f"{web}/api/v1",
-            "docs": f"{web}/api/docs",
+            "docs": f"{web}/docs",
             "health": f"{web}/healthz",
             "prefect": self.settings.prefect_api_url.removesuffix("/api"),
         }

@@ -11,7 +11,7 @@ import json
 import re
 import tomllib
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from itertools import pairwise
 from pathlib import Path
@@ -84,12 +84,15 @@ def read(folder: Path) -> tuple[PolicyBundle | None, list[Problem]]:
     if not folder.is_dir():
         return None, [Problem(str(folder), 0, "", "no such folder; give one with taxonomy.toml, routing.toml, …")]
     data = _files(folder, sources, problems)
+    if any(p.key == "extends" for p in problems):
+        return None, problems  # what is missing would have come from there
     for section in _SECTIONS:
         if section not in data and section != "notifications":
             problems.append(Problem(f"{folder.name}/{section}.toml", 0, "", "is missing"))
     sla = data.setdefault("sla", {})
     for calendar in sla.get("calendars", []):
-        _fill_holidays(calendar, sources, problems)
+        if isinstance(calendar, dict):  # else the model says what is wrong
+            _fill_holidays(calendar, sources, problems)
     if problems:
         return None, problems
     name = str(data.pop("policy", {}).get("name", folder.name))
@@ -120,17 +123,23 @@ def warnings(bundle: PolicyBundle) -> list[str]:
 # -- files
 
 
-def _files(folder: Path, sources: dict[str, _Source], problems: list[Problem]) -> dict[str, Any]:
+def _files(
+    folder: Path, sources: dict[str, _Source], problems: list[Problem], below: tuple[Path, ...] = ()
+) -> dict[str, Any]:
+    """The tables of a folder over those of what it extends. `below`: the folders that extend this one."""
+    below = (*below, folder.resolve())
     manifest = _toml(folder / "policy.toml", "policy", sources, problems) if (folder / "policy.toml").exists() else {}
     data: dict[str, Any] = {}
     if "extends" in manifest:
         base = (folder / str(manifest["extends"])).resolve()
-        if not base.is_dir() or base == folder.resolve():
-            problems.append(
-                Problem(f"{folder.name}/policy.toml", 1, "extends", f"no such folder: {manifest['extends']}")
-            )
+        where = _at("policy", "extends", "", sources)
+        if not base.is_dir():
+            problems.append(replace(where, message=f"no such folder: {manifest['extends']}"))
+        elif base in below:
+            circle = " → ".join(p.name for p in (*below[below.index(base) :], base))
+            problems.append(replace(where, message=f"policies extend each other in a circle: {circle}; break it"))
         else:
-            data = _files(base, sources, problems)
+            data = _files(base, sources, problems, below)
     data["policy"] = {"name": manifest.get("name", folder.name)}
     for section in _SECTIONS:
         path = folder / f"{section}.toml"
@@ -172,6 +181,8 @@ def _merged(base: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _by_key(base: list[dict[str, Any]], over: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    if not all(isinstance(o, dict) for o in over):
+        return over  # the model says what is wrong
     keyed = {b.get("key"): b for b in base}
     return list((keyed | {o.get("key"): o for o in over}).values())
 
@@ -185,12 +196,15 @@ def _fill_holidays(calendar: dict[str, Any], sources: dict[str, _Source], proble
     if not country:
         return
     fields = CalendarPolicy.model_fields
-    first = int(calendar.get("first_year", fields["first_year"].default))
-    last = int(calendar.get("last_year", fields["last_year"].default))
     key = str(calendar.get("key", "?"))
+    years = [calendar.get(name, fields[name].default) for name in ("first_year", "last_year")]
+    early = calendar.get("provisional", [])
+    if not isinstance(early, list) or not all(type(y) is int for y in [*years, *early]):
+        return  # the model says so
+    first, last = years
     try:
         if country == "CN":
-            found, working = _china(first, last, {int(y) for y in calendar.get("provisional", ())})
+            found, working = _china(first, last, set(early))
         else:
             found, working = _elsewhere(country, str(calendar.get("region", "")), first, last), []
     except LookupError as error:
@@ -393,8 +407,17 @@ def _flat(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
     if isinstance(value, dict):
         for key, inner in value.items():
             yield from _flat(inner, f"{path}.{key}" if path else str(key))
-    elif isinstance(value, list) and value and isinstance(value[0], dict) and "key" in value[0]:
+    elif isinstance(value, list) and (named := _named(value)):
         for inner in value:
-            yield from _flat({k: v for k, v in inner.items() if k != "key"}, f"{path}[{inner['key']}]")
+            yield from _flat({k: v for k, v in inner.items() if k != named}, f"{path}[{inner[named]}]")
     else:
         yield path, value
+
+
+def _named(values: list[Any]) -> str | None:
+    """The field that tells the tables of a list apart."""
+    for field in ("key", "name"):
+        names = [v[field] for v in values if isinstance(v, dict) and field in v]
+        if values and len(set(names)) == len(values):
+            return field
+    return None

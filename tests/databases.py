@@ -81,9 +81,7 @@ class Databases:
                 try:
                     connection.execute(drop)
                     break
-                except (
-                    psycopg.errors.InsufficientPrivilege
-                ):  # an autovacuum worker is in it
+                except psycopg.errors.InsufficientPrivilege:  # an autovacuum worker is in it
                     if not patience:
                         raise
                     time.sleep(0.1)

@@ -232,7 +232,7 @@ def test_a_run_that_never_rests_is_not_asked_for_ever(desk: Desk) -> None:
     while row(desk, wake).state == "pending":
         desk.dispatcher.act(wake)
         desk.at = max(desk.at, row(desk, wake).next_at)
-    assert row(desk, wake).attempts == 20
+    assert row(desk, wake).attempts == 30
 
 
 def test_a_run_that_is_gone_is_replaced(desk: Desk) -> None:

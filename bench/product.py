@@ -177,6 +177,7 @@ class Agents:
             "approval": {"decision": "approve"},
             "confirmation": _VERDICT,
             "call_back": {"reached": True, "satisfied": True},
+            "management_review": {"measures": "A second agent helps; it is finished today."},
         }
         kind = task["kind"]
         if kind == "response":

@@ -48,7 +48,8 @@ def end_windows() -> int:
 def compare() -> dict[str, int]:
     """Find complaints without a live run and put them right; runs of dead workers are rescheduled first."""
     release_orphans()
-    report = reconcile.reconcile(app().store, lambda ids: app().runs.states(list(ids)), repair=True)
+    runs = app().runs
+    report = reconcile.reconcile(app().store, lambda ids: runs.states(list(ids)), repair=True, waiting=runs.waiting)
     found = {key: len(value) for key, value in report.as_dict().items() if isinstance(value, list)}
     with app().store.work(SYSTEM) as work:
         watch.runs_failed(work, report.failed + report.stuck)

@@ -130,6 +130,16 @@ class PrefectRuns:
                 found[UUID(run["id"])] = str(run["state_type"])
         return found
 
+    def waiting(self) -> int:
+        """How many runs of the deployment are suspended."""
+        flow, name = self._deployment.split("/")
+        body = {
+            "flows": {"name": {"any_": [flow]}},
+            "deployments": {"name": {"any_": [name]}},
+            "flow_runs": {"state": {"type": {"any_": ["PAUSED"]}}},
+        }
+        return int(self._send("POST", "/flow_runs/count", body))
+
     def _find_deployment(self) -> str:
         with self._lock:
             if self._deployment_id is None:

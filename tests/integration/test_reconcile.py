@@ -155,3 +155,18 @@ def test_prefect_forgot_everything(desk: Desk, monkeypatch: pytest.MonkeyPatch) 
         assert desk.complaint(case).status == statuses[case]
         assert len(desk.letters(case, "acknowledgment")) == 1
     assert look(desk).clean
+
+
+def test_cases_at_rest_are_only_counted_while_prefect_agrees(desk: Desk) -> None:
+    resting, lost = desk.submit(), desk.submit()
+    for each in (resting, lost):
+        desk.go(each)
+    desk.later(minutes=1)
+    agreed = reconcile(desk.store, desk.runs.states, repair=True, waiting=lambda: 2)
+    assert (agreed.looked_at, agreed.clean) == (0, True)
+    desk.later(minutes=10 - desk.at.minute % 10)  # the minute in which small differences are looked into
+    for each in (resting, lost):
+        desk.runs.lose(each)
+    found = reconcile(desk.store, desk.runs.states, repair=True, waiting=lambda: 0)
+    assert found.looked_at == 2
+    assert len(found.lost) == 2

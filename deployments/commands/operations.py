@@ -86,6 +86,8 @@ def audit_verify(
     broken: list[dict[str, Any]] = []
     checked = 0
     with app().store.reading(OPERATOR) as work, Progress(console=err, transient=True, disable=as_json) as progress:
+        # one moment for heads and events: the system goes on writing meanwhile
+        work.session.connection(execution_options={"isolation_level": "REPEATABLE READ"})
         query = select(Complaint.id, Complaint.reference, Complaint.chain_head, Complaint.event_count)
         if reference:
             query = query.where(Complaint.reference == reference)

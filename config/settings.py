@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import difflib
 import os
+import re
 import secrets
 from pathlib import Path
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -84,6 +85,17 @@ class Settings(BaseSettings):
     company: str = Field(default="Example Company", description="Name of the company, as letters bear it.")
     language: Language = Field(default=Language.ZH, description="Language where no reader's language is known.")
     time_zone: str = Field(default="Asia/Shanghai", description="Time zone of dates in letters (IANA name).")
+    link_days: int = Field(default=180, ge=1, le=3650, description="How long a tracking link works, in days.")
+    embed_origins: tuple[str, ...] = Field(
+        default=(),
+        description="Web sites that may show the form in a frame, e.g. `https://shop.example` (JSON list).",
+    )
+    form_seconds: float = Field(
+        default=2.0, ge=0, le=60, description="Whoever sends the portal's form faster after opening it is a machine."
+    )
+    sends_per_hour: int = Field(
+        default=30, ge=1, description="Complaints and requests for links taken from one network address per hour."
+    )
     log_level: str = Field(default="WARNING", pattern="^(DEBUG|INFO|WARNING|ERROR)$", description="Least level logged.")
     secret_key: str | None = Field(
         default=None, min_length=16, description="Signs links and sessions. Empty: made at first start, kept in home."
@@ -97,6 +109,14 @@ class Settings(BaseSettings):
         except (ZoneInfoNotFoundError, ValueError):
             raise ValueError(f"no such time zone {value!r}; use an IANA name such as Asia/Shanghai") from None
         return value
+
+    @field_validator("embed_origins")
+    @classmethod
+    def _origins(cls, values: tuple[str, ...]) -> tuple[str, ...]:
+        for value in values:
+            if not re.fullmatch(r"https?://(\*\.)?[A-Za-z0-9.\-]+(:\d{1,5})?", value):
+                raise ValueError(f"{value!r} is no origin; write https://shop.example, without a path")
+        return values
 
     @field_validator("home", "policy_dir")
     @classmethod

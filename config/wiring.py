@@ -6,7 +6,7 @@ One `App` per process, made on first use. Nothing else in the product reads the 
 from __future__ import annotations
 
 import os
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import cache, cached_property
 from typing import Any
 from uuid import UUID
@@ -100,7 +100,8 @@ class App:
     @cached_property
     def tracking(self) -> Tracking:
         """Signed links for complainants."""
-        return Tracking(self.settings.secret(), self.settings.link_base)
+        valid_for = timedelta(days=self.settings.link_days)
+        return Tracking(self.settings.secret(), self.settings.link_base, wall_clock, valid_for)
 
     @cached_property
     def dispatcher(self) -> Dispatcher:

@@ -11,11 +11,12 @@ from fastapi.openapi.utils import get_openapi
 from fastapi.routing import APIRoute
 
 from config.wiring import App
-from web import api, health, metrics, problems
+from web import api, health, metrics, portal, problems
 from web.api.body import add_schemas
 from web.auth import KeyRing
 from web.edge import Edge
 from web.metrics import Metrics
+from web.portal import Portal
 from web.pulse import Pulse
 
 _ABOUT = """Complaint handling as a durable workflow.
@@ -26,7 +27,7 @@ To change what somebody else may change too, send the version you saw as `If-Mat
 
 
 def create_app(product: App) -> FastAPI:
-    """The application of `product`: REST API, health, metrics."""
+    """The application of `product`: portal, REST API, health, metrics."""
     pulse = Pulse(product)
     counted = Metrics(pulse)
 
@@ -50,6 +51,8 @@ def create_app(product: App) -> FastAPI:
     app.include_router(api.router)
     app.include_router(health.router)
     app.include_router(metrics.router)
+    app.state.portal = Portal(product)
+    app.include_router(portal.router)
     app.add_middleware(Edge, limit=_limit(product), observe=counted.observe)
     app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]  # the documented way to extend it
     return app
@@ -63,7 +66,11 @@ def _limit(product: App) -> Any:
     """Files may be larger than other requests; a form around one adds a little."""
     plain, files = product.settings.request_limit, product.settings.attachment_limit + 100_000
 
+    several = plain + portal.MOST_FILES * files
+
     def limit(path: str) -> int:
+        if portal.takes_files(path):
+            return several
         return files if path.endswith("/attachments") else plain
 
     return limit

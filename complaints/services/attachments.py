@@ -31,7 +31,11 @@ class NewFile:
 
 def attach(work: Work, reference: str, file: NewFile, audience: Audience) -> tuple[Attachment, bool]:
     """Add the file to the complaint; the same file under the same name is there once (then False)."""
-    complaint = lock(work, see(work, reference).id)
+    return add(work, lock(work, see(work, reference).id), file, audience)
+
+
+def add(work: Work, complaint: Complaint, file: NewFile, audience: Audience) -> tuple[Attachment, bool]:
+    """The same for whoever stands before the complaint already, which must be locked."""
     known = work.session.exec(
         select(Attachment).where(
             Attachment.complaint_id == complaint.id, Attachment.sha256 == file.sha256, Attachment.name == file.name

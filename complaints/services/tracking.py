@@ -1,9 +1,11 @@
-"""Signed links: a complainant's only key. A token opens one complaint for one party, and can be revoked."""
+"""Signed links: a complainant's only key. A token opens one complaint for one party, for a time, and can be revoked."""
 
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
 from itsdangerous import BadSignature, URLSafeSerializer
@@ -11,9 +13,27 @@ from sqlmodel import col, select
 
 from complaints.domain.errors import NotFound
 from complaints.domain.ports import Actor
-from complaints.domain.vocabulary import Role
-from complaints.store.tables import Complainant, Complaint, Party
+from complaints.domain.reference import parse
+from complaints.domain.vocabulary import Audience, IntentKind, Role, Status
+from complaints.services import outbox
+from complaints.services.contact import way_to_reach
+from complaints.services.notices import parties
+from complaints.store.tables import Complainant, Complaint, IdempotencyKey, Party
 from complaints.store.unit import Work
+
+#: How long a link opens its complaint, unless the installation says otherwise.
+VALID_FOR = timedelta(days=180)
+_DAY = timedelta(days=1)
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class LinkExpired(NotFound):
+    """The link is genuine, but older than links may be; a new one can be sent to the address we know."""
+
+    code = "link_expired"
+
+    def __init__(self) -> None:
+        super().__init__("complaint for this link", "")
 
 
 @dataclass(frozen=True)
@@ -28,37 +48,84 @@ class Visitor:
 class Tracking:
     """Makes and reads tracking tokens. HMAC-SHA-256 by itsdangerous, keyed by the installation's secret."""
 
-    def __init__(self, secret: str, public_url: str) -> None:
+    def __init__(
+        self, secret: str, public_url: str, now: Callable[[], datetime], valid_for: timedelta = VALID_FOR
+    ) -> None:
         self._signer = URLSafeSerializer(secret, salt="tracking", signer_kwargs={"digest_method": hashlib.sha256})
         self._base = public_url.rstrip("/")
+        self._now, self.valid_for = now, valid_for
 
     def token(self, complaint_id: UUID, complainant_id: UUID, version: int) -> str:
-        """The token of one party's link."""
-        return str(self._signer.dumps([complaint_id.hex, complainant_id.hex, version]))
+        """The token of one party's link, valid from today. All tokens of one day are the same."""
+        return self._token(complaint_id, complainant_id, version, (self._now() - _EPOCH) // _DAY)
+
+    def _token(self, complaint_id: UUID, complainant_id: UUID, version: int, day: int) -> str:
+        return str(self._signer.dumps([complaint_id.hex, complainant_id.hex, version, day]))
 
     def url(self, complaint_id: UUID, complainant_id: UUID, version: int) -> str:
         """The address of the tracking page."""
         return f"{self._base}/track/{self.token(complaint_id, complainant_id, version)}"
 
     def open(self, work: Work, token: str) -> Visitor:
-        """Who comes with this token; `NotFound` when it was altered, revoked, or the case was merged or erased.
+        """Who comes with this token; `NotFound` when it was altered or revoked, `LinkExpired` when it is too old.
 
         The token must be the very one that we make: base64 has several spellings for the last bits of a signature.
         """
         try:
-            complaint_hex, complainant_hex, version = self._signer.loads(token)
+            complaint_hex, complainant_hex, version, day = self._signer.loads(token)
             key = (UUID(complaint_hex), UUID(complainant_hex))
         except (BadSignature, ValueError, TypeError, AttributeError):
             raise NotFound("complaint for this link", "") from None
         party = work.session.get(Party, key)
-        if party is None or party.link_version != version or self.token(*key, version) != token:
+        if party is None or party.link_version != version or self._token(*key, version, day) != token:
             raise NotFound("complaint for this link", "")
+        if work.now >= _EPOCH + day * _DAY + self.valid_for + _DAY:
+            raise LinkExpired()
         complaint = work.session.get_one(Complaint, key[0])
         complainant = work.session.get_one(Complainant, key[1])
         actor = Actor(
             "complainant", str(complainant.id), complainant.name or "Complainant", frozenset({Role.COMPLAINANT})
         )
         return Visitor(actor, complaint, complainant)
+
+
+def send_anew(work: Work, reference: str, email: str) -> bool:
+    """Mail a fresh link to the party of `reference` that we write to at `email`; at most one in ten minutes.
+
+    False when nothing is sent. Whoever asks must not be told which: it would say who complained. Raises
+    `InvalidInput` when `reference` cannot be one.
+    """
+    key = parse(reference)
+    complaint = work.session.exec(select(Complaint).where(Complaint.reference == key)).first()
+    if complaint is None or complaint.status == Status.ERASED:
+        return False
+    address = email.strip().casefold()
+    turn = int((work.now - _EPOCH) / timedelta(minutes=10))
+    sent = 0
+    for person in parties(work, complaint):
+        way = way_to_reach(person)
+        if way.kind == "email" and way.address.casefold() == address:
+            payload = {
+                "template": "new_link",
+                "audience": Audience.COMPLAINANT,
+                "to": way.address,
+                "name": person.name,
+                "complainant_id": str(person.id),
+                "language": person.language,
+                "context": {},
+            }
+            once = f"new_link:{complaint.id}:{person.id}:{turn}"
+            sent += outbox.add(work, IntentKind.NOTIFY, once, complaint_id=complaint.id, payload=payload)
+    return sent > 0
+
+
+def first_time(work: Work, complaint: Complaint, key: str) -> bool:
+    """Whether what a complainant sends under `key` comes for the first time; the complaint must be locked."""
+    if work.session.get(IdempotencyKey, (str(complaint.id), key)) is not None:
+        return False
+    row = IdempotencyKey(owner=str(complaint.id), key=key, request_hash="", complaint_id=complaint.id, at=work.now)
+    work.session.add(row)
+    return True
 
 
 def revoke(work: Work, complaint: Complaint) -> int:

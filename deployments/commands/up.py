@@ -40,7 +40,6 @@ def announce(stack: Stack, seconds: float) -> None:
     """Say where everything is."""
     urls = stack.urls()
     rows = {
-        "Console": urls["console"],
         "Portal": urls["portal"],
         "API": f"{urls['api']}  (documentation: {urls['docs']})",
         "Health": urls["health"],

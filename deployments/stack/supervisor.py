@@ -361,7 +361,6 @@ class Stack:
         """Where people and programs go."""
         web = self.settings.web_url
         return {
-            "console": f"{web}/console",
             "portal": f"{web}/",
             "api": f"{web}/api/v1",
             "docs": f"{web}/docs",

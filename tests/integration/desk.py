@@ -96,7 +96,7 @@ class Desk:
         self.store = Store(self.engine, self.policies, self.now, self.pending.extend)
         self.sender, self.runs = RecordingSender(), RecordingRuns()
         self.renderer: Renderer = renderer or letters()
-        self.tracking = Tracking("a secret of this test", "https://desk.example")
+        self.tracking = Tracking("a secret of this test", "https://desk.example", self.now)
         self.dispatcher = self.another_dispatcher()
         self.agent = self.person("li", [Role.AGENT], teams=["orders", "service"])
         self.colleague = self.person("wu", [Role.AGENT], teams=["orders", "service"])

@@ -490,7 +490,7 @@ def test_a_link_opens_one_complaint_and_no_other(desk: Desk) -> None:
         for forged in (desk.tracking.token(other, key, 1), desk.tracking.token(mine, _OTHER, 1)):
             with pytest.raises(NotFound):
                 desk.tracking.open(work, forged)
-        stranger = tracking.Tracking("another secret", "https://desk.example").token(mine, key, 1)
+        stranger = tracking.Tracking("another secret", "https://desk.example", desk.now).token(mine, key, 1)
         for nonsense in (stranger, "", ".", "a.b", "\x00", "密"):
             with pytest.raises(NotFound):
                 desk.tracking.open(work, nonsense)

@@ -20,6 +20,7 @@ from complaints.domain.ports import Actor
 from complaints.domain.vocabulary import Audience, Status
 from complaints.services import access, attachments, view
 from complaints.store.blobs import Upload
+from complaints.store.tables import Attachment
 from config.wiring import App
 from web.api import present, shapes
 from web.api.params import Reference
@@ -140,6 +141,11 @@ def download(product: Product, actor: Reader, reference: Reference, attachment_i
     with product.store.reading(actor) as work:
         complaint = access.see(work, reference)
         row = attachments.one(work, complaint, attachment_id, view.audiences(work))
+    return saved(product, row)
+
+
+def saved(product: App, row: Attachment) -> StreamingResponse:
+    """The file as an answer that a browser saves and never shows."""
     plain = row.name.encode("ascii", "replace").decode().replace("?", "_").replace('"', "_").replace("\\", "_")
     headers = {
         "Content-Disposition": f"attachment; filename=\"{plain}\"; filename*=UTF-8''{quote(row.name, safe='')}",

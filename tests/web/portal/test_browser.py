@@ -1,0 +1,264 @@
+"""A complainant's whole story in a real browser: phone-sized, both languages, with axe, and once without scripts.
+
+COMPLAINTS_TEST_SCREENSHOTS names a folder for pictures of every page.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, expect, sync_playwright
+
+from config.wiring import App
+from tests.web.api.server import serving
+from tests.web.portal.conftest import PNG, Desk
+from web.app import create_app
+
+_CHROMIUM = os.environ.get("COMPLAINTS_TEST_CHROMIUM") or shutil.which("chromium") or ""
+pytestmark = pytest.mark.skipif(not _CHROMIUM, reason="needs Chromium: run `apt-get install chromium`")
+_PHONE = {"width": 390, "height": 844}
+WORDS = {
+    "en": {
+        "story": "The heater you delivered last week leaks, and nobody answers the phone. I want it repaired.",
+        "name": "Wang Fang",
+        "go on": "Continue",
+        "send": "Send my complaint",
+        "open": "Go to my complaint",
+        "question": "Which day was it delivered?",
+        "answer": "Last Monday, in the morning.",
+        "send answer": "Send my answer",
+        "no": "No, I ask for a review",
+        "wrong": "Nobody came to repair it.",
+        "submit": "Send",
+        "reviewing": "Somebody who was not involved before is looking at it again.",
+        "withdraw": "Withdraw the complaint",
+        "really": "Withdraw my complaint",
+        "over": "This complaint is closed.",
+    },
+    "zh-CN": {
+        "story": "上周安装的热水器一直漏水，客服电话打不通，要求尽快维修。",
+        "name": "王芳",
+        "go on": "继续",
+        "send": "提交投诉",
+        "open": "查看我的投诉",
+        "question": "请问是哪一天安装的？",
+        "answer": "上周一上午。",
+        "send answer": "提交回复",
+        "no": "不接受，申请复核",
+        "wrong": "还没有人上门维修。",
+        "submit": "提交",
+        "reviewing": "此前未参与的人员正在重新审查您的投诉。",
+        "withdraw": "撤回投诉",
+        "really": "撤回我的投诉",
+        "over": "本投诉已结案。",
+    },
+}
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        opened = playwright.chromium.launch(executable_path=_CHROMIUM, args=["--no-sandbox"])
+        yield opened
+        opened.close()
+
+
+@pytest.fixture
+def site(product: App) -> Iterator[str]:
+    with serving(create_app(product)) as url:
+        yield url
+
+
+class Watched:
+    """A page whose console is listened to, and that is looked at by axe and for the pictures."""
+
+    def __init__(self, page: Page, name: str) -> None:
+        self.page, self.name, self.number = page, name, 0
+        self.complaints: list[str] = []
+        self.page.on("console", self._heard)
+        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
+
+    def _heard(self, message: ConsoleMessage) -> None:
+        expected = message.type == "error" and "status of 4" in message.text  # what a refused form is answered with
+        if message.type in ("error", "warning") and not expected:
+            self.complaints.append(message.text)
+
+    def look(self, what: str, *, axe: bool = True) -> None:
+        """Nothing serious for axe, no sideways scrolling, nothing on the console; a picture."""
+        self.number += 1
+        folder = os.environ.get("COMPLAINTS_TEST_SCREENSHOTS")
+        if folder:
+            Path(folder).mkdir(parents=True, exist_ok=True)
+            path = Path(folder) / f"portal-{self.name}-{self.number:02d}-{what}.png"
+            self.page.screenshot(path=path, full_page=True)
+        if axe:
+            found = Axe().run(self.page).response["violations"]
+            bad = [(v["id"], [n["html"] for n in v["nodes"]]) for v in found if v["impact"] in ("serious", "critical")]
+            assert bad == [], what
+            wide = self.page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+            assert wide == 0, what
+        assert self.complaints == [], what
+
+
+def _context(browser: Browser, language: str, **more: Any) -> BrowserContext:
+    context = browser.new_context(viewport=_PHONE, locale=language, **more)  # type: ignore[arg-type]  # a plain dict
+    context.set_default_timeout(10_000)
+    return context
+
+
+def _story(seen: Watched, site: str, desk: Desk, words: dict[str, str], picture: Path, *, axe: bool) -> None:
+    page = seen.page
+    page.goto(site)
+    seen.look("start", axe=axe)
+    page.goto(f"{site}/complain?product=Heater+X1")
+    seen.look("form", axe=axe)
+    page.get_by_role("button", name=words["go on"]).click()
+    expect(page.locator("#narrative-error")).to_be_visible()
+    seen.look("errors", axe=axe)
+    page.locator("#narrative").fill(words["story"])
+    page.locator("input[name=who][value=named]").check()
+    page.locator("#name").fill(words["name"])
+    page.locator("#email").fill("wang.fang@example.com")
+    page.get_by_role("button", name=words["go on"]).click()
+    expect(page.locator("dl.answers")).to_contain_text("Heater X1")
+    seen.look("review", axe=axe)
+    page.locator("#files").set_input_files(picture)
+    page.get_by_role("button", name=words["send"]).click()
+    reference = page.locator(".reference").inner_text()
+    assert re.fullmatch(r"C\d\d-\d{6}-\d", reference)
+    seen.look("sent", axe=axe)
+    page.get_by_role("link", name=words["open"]).click()
+    seen.look("received", axe=axe)
+
+    desk.take_up(reference)
+    desk.act(reference, "ask_customer", question=words["question"])
+    page.reload()
+    expect(page.locator("blockquote")).to_contain_text(words["question"])
+    page.locator("#answer-text").fill(words["answer"])
+    page.locator("#answer-files").set_input_files(picture)
+    seen.look("question", axe=axe)
+    page.get_by_role("button", name=words["send answer"]).click()
+    expect(page.locator(".notice.good")).to_be_visible()
+    seen.look("answered", axe=axe)
+
+    desk.answer(reference)
+    page.reload()
+    seen.look("outcome", axe=axe)
+    page.get_by_label(words["no"]).check()
+    page.locator("input[name=rating][value='2']").check()
+    page.get_by_role("button", name=words["submit"], exact=True).click()
+    expect(page.locator("#confirm-text-error")).to_be_visible()
+    assert page.locator("input[name=rating][value='2']").is_checked()
+    seen.look("reason-missing", axe=axe)
+    page.locator("#confirm-text").fill(words["wrong"])
+    page.get_by_role("button", name=words["submit"], exact=True).click()
+    expect(page.locator("h1")).to_have_text(words["reviewing"])
+    seen.look("appealed", axe=axe)
+
+    page.get_by_role("link", name=words["withdraw"]).click()
+    seen.look("withdraw", axe=axe)
+    page.get_by_role("button", name=words["really"]).click()
+    expect(page.locator("h1")).to_have_text(words["over"])
+    seen.look("closed", axe=axe)
+    page.goto(f"{page.url.partition('?')[0]}x")
+    seen.look("altered-link", axe=axe)
+    assert desk.complaint(reference).closing_category == "withdrawn"
+
+
+@pytest.fixture
+def picture(tmp_path: Path) -> Path:
+    path = tmp_path / "leak 漏水 💧.png"
+    path.write_bytes(PNG)
+    return path
+
+
+@pytest.mark.parametrize("language", ["en", "zh-CN"])
+def test_the_whole_story_on_a_phone(browser: Browser, site: str, desk: Desk, picture: Path, language: str) -> None:
+    with _context(browser, language) as context:
+        seen = Watched(context.new_page(), language)
+        _story(seen, site, desk, WORDS[language], picture, axe=True)
+
+
+def test_the_whole_story_without_scripts_in_the_dark(browser: Browser, site: str, desk: Desk, picture: Path) -> None:
+    with _context(browser, "en", java_script_enabled=False, color_scheme="dark") as context:
+        seen = Watched(context.new_page(), "noscript")
+        _story(seen, site, desk, WORDS["en"], picture, axe=False)
+
+
+def test_dark_pages_have_contrast_enough(browser: Browser, site: str) -> None:
+    with _context(browser, "en", color_scheme="dark") as context:
+        seen = Watched(context.new_page(), "dark")
+        for path in ("/", "/complain", "/track", "/track/nothing-behind-this-link"):
+            seen.page.goto(site + path)
+            seen.look("page")
+        seen.page.goto(f"{site}/complain")
+        seen.page.get_by_role("button", name="Continue").click()
+        seen.look("errors")
+
+
+def test_keyboard_alone_and_a_draft_that_survives(browser: Browser, site: str) -> None:
+    with _context(browser, "en") as context:
+        page = context.new_page()
+        page.goto(f"{site}/complain")
+        page.keyboard.press("Tab")
+        expect(page.locator(".skip")).to_be_focused()
+        page.locator("#narrative").focus()
+        page.keyboard.type("It leaks.")
+        page.goto(f"{site}/")
+        page.goto(f"{site}/complain")
+        expect(page.locator("#narrative")).to_have_value("It leaks.")
+        expect(page.locator("[data-draft-note]")).to_be_visible()
+        # Enter in a line goes on to the review; it never presses the language button that stands before it.
+        page.locator("#order_ref").focus()
+        page.keyboard.press("Enter")
+        expect(page.locator("#summary")).to_be_focused()
+        expect(page.locator("html")).to_have_attribute("lang", "en")
+        page.keyboard.press("Tab")
+        page.keyboard.press("Enter")
+        expect(page.locator("#who")).to_be_focused()
+        page.keyboard.press("Space")
+        page.get_by_role("button", name="中文").focus()
+        page.keyboard.press("Enter")
+        expect(page.locator("html")).to_have_attribute("lang", "zh-CN")
+        expect(page.locator("#narrative")).to_have_value("It leaks.")
+        expect(page.locator("#who")).to_be_checked()
+
+
+def test_a_double_click_sends_once(browser: Browser, site: str, desk: Desk) -> None:
+    with _context(browser, "en") as context:
+        page = context.new_page()
+        page.goto(f"{site}/complain")
+        page.locator("#narrative").fill("It leaks.")
+        page.locator("input[value=anonymous]").check()
+        page.get_by_role("button", name="Continue").click()
+        page.get_by_role("button", name="Send my complaint").dblclick()
+        first = page.locator(".reference").inner_text()
+        page.go_back()
+        page.get_by_role("button", name="Send my complaint").click()
+        assert page.locator(".reference").inner_text() == first
+        assert desk.newest() == first
+
+
+def test_too_large_a_file_is_told_at_once(browser: Browser, site: str, tmp_path: Path) -> None:
+    with _context(browser, "en") as context:
+        page = context.new_page()
+        page.goto(f"{site}/complain")
+        page.locator("#narrative").fill("It leaks.")
+        page.locator("input[value=anonymous]").check()
+        page.get_by_role("button", name="Continue").click()
+        (tmp_path / "film.mp4").write_bytes(bytes(200_000))
+        page.locator("#files").set_input_files(tmp_path / "film.mp4")
+        expect(page.locator("#files-early")).to_have_text("“film.mp4” is larger than 100 kB. Choose a smaller file.")
+        # What only the server can see is told beside the field too, after the upload with progress.
+        (tmp_path / "photo.png").write_bytes(b"MZ this is a program")
+        page.locator("#files").set_input_files(tmp_path / "photo.png")
+        page.get_by_role("button", name="Send my complaint").click()
+        expect(page.locator("#files-error")).to_contain_text("photo.png")
+        expect(page.locator("dl.answers")).to_contain_text("It leaks.")

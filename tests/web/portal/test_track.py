@@ -1,0 +1,274 @@
+"""Following by the link: read, answer, accept or reject, appeal, withdraw; links that do not open; a new link."""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from sqlmodel import Session, col, select
+
+from complaints.domain.ports import SYSTEM
+from complaints.services import tracking
+from complaints.services.tracking import Tracking
+from complaints.store.tables import Attachment, Complaint, Message, Outbox, Survey
+from config.wiring import App
+from tests.web.api.conftest import counted
+from tests.web.portal.conftest import PNG, Desk, Visitor, slip
+
+SCRIPT = "<script>alert(1)</script>"
+
+
+@pytest.fixture
+def token(visitor: Visitor, desk: Desk) -> str:
+    """The link of a complaint that is being looked into."""
+    made = visitor.send()
+    desk.take_up(desk.newest())
+    return made
+
+
+def surveys(product: App) -> list[Survey]:
+    with Session(product.engine) as session:
+        return list(session.exec(select(Survey)).all())
+
+
+def test_the_page_tells_where_it_stands(visitor: Visitor, desk: Desk, token: str) -> None:
+    page = visitor.page(token)
+    assert page.status_code == 200
+    assert desk.newest() in page.text
+    assert "We are looking into what happened." in page.text
+    assert "You get our answer by" in page.text
+    assert "no-store" in page.headers["cache-control"]
+    states = re.findall(r'<li class="(\w+)"', page.text)
+    assert states == ["done", "now", "ahead", "ahead", "ahead"]
+
+
+def test_a_question_is_answered_with_a_file(visitor: Visitor, desk: Desk, token: str, product: App) -> None:
+    reference = desk.newest()
+    desk.act(reference, "ask_customer", question="Which day?")
+    page = visitor.page(token)
+    assert "Which day?" in page.text
+    assert "Please answer by" in page.text
+    answered = visitor.do(token, "answer", [("files", ("proof.png", PNG))], text="On Monday.")
+    assert answered.headers["location"] == f"/track/{token}?done=answer"
+    after = visitor.web.get(answered.headers["location"]).text
+    assert "We have your answer" in after
+    assert "On Monday." in after
+    assert "proof.png" in after
+    assert desk.complaint(reference).status == "investigating"
+
+
+def test_a_message_sent_twice_is_one_message(visitor: Visitor, token: str, product: App) -> None:
+    opened = slip(visitor.page(token).text)
+    for done in ("message", "before"):
+        answer = visitor.post(f"/track/{token}", "message", opened, text="Any news?")
+        assert answer.headers["location"].endswith(f"done={done}")
+    with Session(product.engine) as session:
+        assert session.exec(select(Message.body).where(Message.direction == "in")).all() == ["Any news?"]
+
+
+def test_accepting_closes_and_keeps_the_survey(visitor: Visitor, desk: Desk, token: str, product: App) -> None:
+    desk.answer(desk.newest())
+    missing = visitor.do(token, "confirm", rating="4", text="Fine.")
+    assert missing.status_code == 422
+    assert 'id="confirm-accepted-error"' in missing.text
+    assert 'name="rating" value="4" checked' in missing.text
+    assert "Fine." in missing.text
+    visitor.do(token, "confirm", accepted="yes", rating="4", resolved="yes", effort="2", text="Fine.")
+    (kept,) = surveys(product)
+    assert (kept.accepted, kept.rating, kept.resolved, kept.effort, kept.words, kept.via) == (
+        True,
+        4,
+        True,
+        2,
+        "Fine.",
+        "portal",
+    )
+    page = visitor.page(token).text
+    assert "This complaint is closed." in page
+    assert "You can ask for a review until" in page
+    visitor.do(token, "appeal", text="It leaks again.")
+    assert desk.complaint(desk.newest()).status == "reviewing"
+
+
+def test_rejecting_needs_a_reason_and_is_an_appeal(visitor: Visitor, desk: Desk, token: str, product: App) -> None:
+    desk.answer(desk.newest())
+    missing = visitor.do(token, "confirm", accepted="no")
+    assert missing.status_code == 422
+    assert 'id="confirm-text-error"' in missing.text
+    assert surveys(product) == []
+    visitor.do(token, "confirm", accepted="no", rating="12", text="Nobody came.")
+    (kept,) = surveys(product)
+    assert (kept.accepted, kept.rating) == (False, None)
+    page = visitor.page(token).text
+    assert "Nobody came." in page
+    assert '<li class="now" aria-current="step">\n<strong>Review</strong>' in page
+
+
+def test_withdrawing_asks_first(visitor: Visitor, desk: Desk, token: str) -> None:
+    asked = visitor.web.get(f"/track/{token}/withdraw")
+    assert "cannot be undone" in asked.text
+    assert desk.complaint(desk.newest()).status == "investigating"
+    visitor.post(f"/track/{token}", "withdraw", slip(asked.text), text="")
+    page = visitor.page(token).text
+    assert "You withdrew it." in page
+    assert "Ask for a review" not in page
+    assert visitor.web.get(f"/track/{token}/withdraw").status_code == 409
+
+
+def test_after_going_back_an_old_page_changes_nothing_and_keeps_the_words(
+    visitor: Visitor, desk: Desk, token: str
+) -> None:
+    reference = desk.newest()
+    desk.act(reference, "ask_customer", question="Which day?")
+    old = slip(visitor.page(token).text)
+    visitor.do(token, "answer", text="On Monday.")
+    late = visitor.post(f"/track/{token}", "answer", old, text="On Tuesday, I think.")
+    assert late.status_code == 409
+    assert "moved on" in late.text
+    assert "On Tuesday, I think." in late.text
+
+
+@pytest.mark.parametrize("action", ["answer", "message", "appeal", "nonsense"])
+def test_what_is_empty_or_unknown_is_refused(visitor: Visitor, token: str, action: str) -> None:
+    answer = visitor.do(token, action, text=" \n")
+    assert answer.status_code == (404 if action == "nonsense" else 422)
+
+
+def test_bad_files_leave_the_message_unsent(visitor: Visitor, token: str, product: App) -> None:
+    answer = visitor.do(token, "message", [("files", ("x.png", b""))], text="See the file.")
+    assert answer.status_code == 422
+    assert 'id="message-files-error"' in answer.text
+    assert "See the file." in answer.text
+    assert counted(product, Attachment) == 0
+
+
+def test_a_form_made_for_another_link_is_refused(visitor: Visitor, token: str, product: App) -> None:
+    other = visitor.send()
+    answer = visitor.post(f"/track/{token}", "message", slip(visitor.page(other).text), text="Mine?")
+    assert answer.status_code == 403
+    assert "Mine?" in answer.text
+
+
+def test_scripts_in_messages_stay_text(visitor: Visitor, desk: Desk, token: str) -> None:
+    desk.act(desk.newest(), "ask_customer", question=SCRIPT)
+    visitor.do(token, "answer", text=SCRIPT)
+    visitor.do(token, "message", text=SCRIPT)
+    page = visitor.page(token).text
+    assert SCRIPT not in page
+    assert page.count("&lt;script&gt;alert(1)") == 3
+
+
+def test_staff_notes_and_letters_to_others_are_not_shown(visitor: Visitor, desk: Desk, token: str) -> None:
+    reference = desk.newest()
+    desk.act(reference, "add_note", text="Looks like a fraud.")
+    desk.act(reference, "add_message", text="We asked the fitter.")
+    page = visitor.page(token).text
+    assert "fraud" not in page
+    assert "We asked the fitter." in page
+
+
+def test_merged_complainants_read_nothing_of_each_other(visitor: Visitor, desk: Desk, token: str) -> None:
+    first = desk.newest()
+    visitor.do(token, "message", [("files", ("mine.png", PNG))], text="A private word.")
+    second_token = visitor.send(name="Bob", email="bob@example.com", narrative="My own story about the same heater.")
+    second = desk.newest()
+    desk.take_up(second)
+    desk.act(second, "merge", into=first, reason="same")
+    page = visitor.page(second_token).text
+    assert "It is handled together with another complaint" in page
+    onward = re.search(r'href="(/track/[^"]+)">Follow it there', page)
+    assert onward
+    there = visitor.web.get(onward[1]).text
+    assert first in there
+    assert "My own story about the same heater." in there
+    for secret in ("A private word.", "mine.png", "The heater you delivered"):
+        assert secret not in there
+    visitor.do(onward[1].rpartition("/")[2], "message", text="From Bob only.")
+    assert "From Bob only." in visitor.web.get(onward[1]).text
+    assert "From Bob only." not in visitor.page(token).text
+
+
+def test_a_page_speaks_the_language_of_the_letters(visitor: Visitor, desk: Desk) -> None:
+    visitor.web.get("/?lang=zh-CN")
+    made = visitor.send(narrative="热水器漏水。")
+    visitor.web.cookies.clear()
+    assert '<html lang="zh-CN">' in visitor.page(made).text
+
+
+# -- links
+
+
+@pytest.mark.parametrize("where", [0, 10, -30, -1])
+def test_an_altered_link_opens_nothing_and_offers_a_new_one(visitor: Visitor, token: str, where: int) -> None:
+    wrong = "A" if token[where] != "A" else "B"
+    altered = token[:where] + wrong + (token[where + 1 :] if where != -1 else "")
+    for answer in (visitor.page(altered), visitor.web.post(f"/track/{altered}"), visitor.page(token + "A")):
+        assert answer.status_code == 404
+        assert "Get a new link" in answer.text
+
+
+def test_an_old_link_is_refused_kindly(visitor: Visitor, desk: Desk, product: App, token: str) -> None:
+    case = desk.complaint(desk.newest())
+    for age, status in ((timedelta(days=180), 200), (timedelta(days=181, minutes=1), 410)):
+        then = product.store.now() - age
+        old = Tracking(product.settings.secret(), "", lambda then=then: then)  # type: ignore[misc]
+        answer = visitor.page(old.token(case.id, case.complainant_id, 1))
+        assert answer.status_code == status
+    assert "This link is too old" in answer.text
+    assert "Get a new link" in answer.text
+
+
+def test_a_revoked_link_opens_nothing(visitor: Visitor, desk: Desk, product: App, token: str) -> None:
+    with product.store.work(SYSTEM) as work:
+        tracking.revoke(work, work.session.get_one(Complaint, desk.complaint(desk.newest()).id))
+    assert visitor.page(token).status_code == 404
+
+
+def letters(product: App) -> list[Outbox]:
+    with Session(product.engine) as session:
+        rows = session.exec(select(Outbox).where(Outbox.kind == "notify").order_by(col(Outbox.created_at))).all()
+    return [r for r in rows if r.payload["template"] == "new_link"]
+
+
+def ask(visitor: Visitor, **fields: str) -> Any:
+    return visitor.post("/track", "", slip(visitor.web.get("/track").text), **fields)
+
+
+def test_a_new_link_comes_by_mail_once_in_ten_minutes(visitor: Visitor, desk: Desk, product: App, token: str) -> None:
+    reference = desk.newest()
+    with product.store.work(SYSTEM) as work:
+        tracking.revoke(work, work.session.get_one(Complaint, desk.complaint(reference).id))
+    for written in (reference, reference.lower().replace("-", " ")):
+        assert ask(visitor, reference=written, email=" Wang.Fang@Example.com ").status_code == 200
+    (letter,) = letters(product)
+    assert letter.payload["to"] == "wang.fang@example.com"
+    product.dispatcher.act(letter.id)
+    (file,) = (product.settings.home / "outgoing").rglob("*.eml")
+    from email import message_from_bytes, policy
+
+    mail = message_from_bytes(file.read_bytes(), policy=policy.default)
+    body = mail.get_body(("plain",))
+    assert body
+    found = re.search(r"/track/(\S+)", body.get_content())
+    assert found
+    assert visitor.page(found[1]).status_code == 200
+
+
+def test_the_answer_never_tells_who_complained(visitor: Visitor, desk: Desk, product: App, token: str) -> None:
+    reference = desk.newest()
+    right = ask(visitor, reference=reference, email="wang.fang@example.com").text
+    wrong = ask(visitor, reference=reference, email="somebody@example.com").text
+    none = ask(visitor, reference="C26-000042-7", email="wang.fang@example.com").text
+    assert right == wrong.replace("somebody@", "wang.fang@")
+    assert right == none.replace("C26-000042-7", reference)
+    assert len(letters(product)) == 1
+
+
+def test_mistyped_is_told(visitor: Visitor) -> None:
+    answer = ask(visitor, reference="C26-000042-8", email="no address")
+    assert answer.status_code == 422
+    assert 'id="reference-error"' in answer.text
+    assert 'id="email-error"' in answer.text
+    assert 'value="C26-000042-8"' in answer.text

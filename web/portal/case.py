@@ -1,0 +1,253 @@
+"""What the tracking page tells: where the complaint stands, what was said, what can be done. Only what is the reader's.
+
+After a merge several people follow one complaint. Each reads the common state and what was written to or by them,
+never the other one's words, letters or files.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlmodel import select
+
+from complaints.domain.lifecycle import allowed
+from complaints.domain.vocabulary import Audience, ClosingCategory, Role, Status, StepKind
+from complaints.services import actions, attachments, clocks, view
+from complaints.services.notices import parties
+from complaints.services.tracking import Visitor
+from complaints.store.tables import Attachment, Complaint, Event, Message, Party
+from complaints.store.unit import Work
+from web.portal.language import N_, Speech
+
+S = Status
+_PUBLIC = frozenset({Audience.COMPLAINANT})
+_MINE = frozenset({Role.COMPLAINANT})
+#: The way of a complaint in plain words: title, what it means, statuses.
+_WAY: tuple[tuple[str, str, frozenset[Status]], ...] = (
+    (N_("Received"), N_("We have your complaint and decide who looks into it."), frozenset({S.RECEIVED, S.TRIAGE})),
+    (
+        N_("Looking into it"),
+        N_("Somebody finds out what happened. We may have a question for you."),
+        frozenset({S.INVESTIGATING, S.AWAITING_CUSTOMER, S.AWAITING_THIRD_PARTY}),
+    ),
+    (
+        N_("Deciding and putting it right"),
+        N_("We decide what we will do, and do it."),
+        frozenset({S.DECIDING, S.REMEDYING, S.RESPONDING}),
+    ),
+    (N_("Our answer"), N_("You read what we found and say whether that settles it."), frozenset({S.CONFIRMING})),
+    (N_("Closed"), N_("The matter is settled. You can still ask for a review for some time."), frozenset({S.CLOSED})),
+)
+_REVIEW = (
+    N_("Review"),
+    N_("Somebody who was not involved before looks at it again."),
+    frozenset({S.REVIEWING}),
+)
+_OUTSIDE = (N_("Outside body"), N_("An independent body has the case."), frozenset({S.EXTERNAL}))
+_NOW: Mapping[Status, str] = {
+    S.RECEIVED: N_("We have received your complaint."),
+    S.TRIAGE: N_("We have received your complaint and are finding the right people for it."),
+    S.INVESTIGATING: N_("We are looking into what happened."),
+    S.AWAITING_CUSTOMER: N_("We need your answer to go on."),
+    S.AWAITING_THIRD_PARTY: N_("We have asked somebody else who knows more and are waiting for their answer."),
+    S.DECIDING: N_("We know what happened and are deciding what to do."),
+    S.REMEDYING: N_("We are putting things right."),
+    S.RESPONDING: N_("We are writing our answer to you."),
+    S.CONFIRMING: N_("You have our answer."),
+    S.REVIEWING: N_("Somebody who was not involved before is looking at it again."),
+    S.EXTERNAL: N_("An independent body has the case."),
+    S.CLOSED: N_("This complaint is closed."),
+    S.ARCHIVED: N_("This complaint is closed and filed. It can no longer be changed here."),
+    S.ERASED: N_("This complaint was erased after the time for keeping it was over."),
+}
+_ENDED: Mapping[str, str] = {
+    ClosingCategory.EXPLANATION: N_("We explained what happened."),
+    ClosingCategory.MONETARY_RELIEF: N_("It was settled with a payment or credit."),
+    ClosingCategory.NON_MONETARY_RELIEF: N_("It was put right without a payment."),
+    ClosingCategory.NOT_UPHELD: N_("We could not agree with the complaint; our answer says why."),
+    ClosingCategory.WITHDRAWN: N_("You withdrew it."),
+    ClosingCategory.NO_RESPONSE: N_("We did not hear from you."),
+    ClosingCategory.REJECTED: N_("We could not take it up; our letter says why."),
+    ClosingCategory.MERGED: N_("It is handled together with another complaint about the same matter."),
+}
+_HAPPENED: Mapping[str, str] = {
+    "received": N_("Your complaint reached us."),
+    "acknowledged": N_("We confirmed that we received it."),
+    "ask_customer": N_("We asked you a question."),
+    "customer_replied": N_("You answered."),
+    "add_message": N_("A message was written."),
+    "add_attachment": N_("A file was added."),
+    "extend": N_("We told you that we need more time."),
+    "send_response": N_("We sent you our answer."),
+    "confirm": N_("You accepted our answer."),
+    "appeal": N_("You asked for a review."),
+    "refer_externally": N_("The case went to an independent body."),
+    "withdraw": N_("You withdrew the complaint."),
+    "reject": N_("We could not take the complaint up."),
+}
+#: Kinds of messages that are read here; letters that only repeat what the page says are not.
+_SHOWN = frozenset(
+    {"question", "answer", "message", "response", "appeal", "extension_notice", "rejection", "new_facts"}
+)
+#: Letters whose words stand in the thread already, as a message of its own.
+_TWICE = frozenset({"question", "message", "new_facts"})
+_FINAL = (ClosingCategory.WITHDRAWN, ClosingCategory.MERGED)
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One stage of the way: `state` is done, now or ahead."""
+
+    title: str
+    about: str
+    state: str
+
+
+@dataclass(frozen=True)
+class Said:
+    """One message: ours or the reader's."""
+
+    at: datetime
+    ours: bool
+    kind: str
+    text: str
+
+
+@dataclass(frozen=True)
+class Tracked:
+    """Everything on the page."""
+
+    reference: str
+    language: str
+    status: str
+    now: str
+    ended: str
+    stages: list[Stage]
+    received_at: datetime
+    answer_due: datetime | None
+    waiting_until: datetime | None
+    closed_at: datetime | None
+    own_words: str
+    question: str  #: ours, where their answer is awaited
+    answer: str  #: our response, where their verdict is awaited
+    thread: list[Said]
+    files: list[Attachment]
+    happened: list[tuple[datetime, str]]
+    can: frozenset[str]  #: answer, message, confirm, appeal, withdraw
+
+
+def tracked(work: Work, visitor: Visitor, speech: Speech) -> Tracked:
+    """The complaint behind a link, as its visitor may see it."""
+    complaint, status = visitor.complaint, Status(visitor.complaint.status)
+    sees = Sees(work, visitor)
+    thread = [_said(m) for m in view.thread(work, complaint, _PUBLIC) if sees.message(m)]
+    can = _can(work, complaint, status)
+    question, answer = (_last(thread, kind) for kind in ("question", "response"))
+    return Tracked(
+        reference=complaint.reference,
+        language=visitor.complainant.language,
+        status=status,
+        now=speech.say(_NOW[status]),
+        ended=speech.say(_ENDED[complaint.closing_category]) if complaint.closing_category else "",
+        stages=_stages(complaint, status, speech),
+        received_at=complaint.received_at,
+        answer_due=clocks.answer_due(work, complaint),
+        waiting_until=complaint.waiting_until,
+        closed_at=complaint.closed_at,
+        own_words=sees.narrative,
+        question=question if "answer" in can else "",
+        answer=answer if "confirm" in can else "",
+        thread=thread,
+        files=sees.files(),
+        happened=[
+            (e.at, speech.say(_HAPPENED[e.kind]))
+            for e in actions.timeline(work, complaint, _PUBLIC)
+            if e.kind in _HAPPENED and sees.event(e)
+        ],
+        can=can,
+    )
+
+
+class Sees:
+    """What one visitor may read of a complaint that may have several complainants."""
+
+    def __init__(self, work: Work, visitor: Visitor) -> None:
+        self._work, self._visitor, self._complaint = work, visitor, visitor.complaint
+        self.first = visitor.complaint.complainant_id == visitor.complainant.id
+        self.narrative = visitor.complaint.narrative if self.first else self._merged_narrative()
+        others = [p for p in parties(work, visitor.complaint) if p.id != visitor.complainant.id]
+        self._others = {p.name or "Complainant" for p in others}
+
+    def _merged_narrative(self) -> str:
+        party = self._work.session.get(Party, (self._complaint.id, self._visitor.complainant.id))
+        if party is None or party.via_complaint_id is None:
+            return ""
+        return self._work.session.get_one(Complaint, party.via_complaint_id).narrative
+
+    def message(self, message: Message) -> bool:
+        """Said by this visitor or to them. A message knows its author by name only: in doubt it is not shown."""
+        if message.kind not in _SHOWN:
+            return False
+        if message.outbox_key is not None:  # a letter; of questions and messages the thread has the words themselves
+            return message.kind not in _TWICE and f":{self._visitor.complainant.id}:" in message.outbox_key
+        if message.direction != "in":
+            return True
+        return message.author not in self._others and (self.first or message.author == self._visitor.actor.name)
+
+    def event(self, event: Event) -> bool:
+        """What others did is not told."""
+        return self.first or event.actor_kind != "complainant" or event.actor_id == str(self._visitor.complainant.id)
+
+    def files(self) -> list[Attachment]:
+        """Files belong to whoever complained first."""
+        return attachments.of(self._work, self._complaint, _PUBLIC) if self.first else []
+
+
+def _said(message: Message) -> Said:
+    return Said(message.at, message.direction == "out", message.kind, message.body)
+
+
+def _last(thread: list[Said], kind: str) -> str:
+    return next((said.text for said in reversed(thread) if said.ours and said.kind == kind), "")
+
+
+def _stages(complaint: Complaint, status: Status, speech: Speech) -> list[Stage]:
+    way = list(_WAY)
+    if status is S.REVIEWING or complaint.round > 1:
+        way.insert(4, _REVIEW)
+    if status is S.EXTERNAL:
+        way.insert(-1, _OUTSIDE)
+    over = status in (S.CLOSED, S.ARCHIVED, S.ERASED)
+    if over:
+        if complaint.closing_category in (ClosingCategory.WITHDRAWN, ClosingCategory.MERGED, ClosingCategory.REJECTED):
+            way = [way[0], way[-1]]
+        at = len(way) - 1
+    else:
+        at = next(i for i, (_, _, here) in enumerate(way) if status in here)
+    states = ["done" if i < at else "now" if i == at else "ahead" for i in range(len(way))]
+    return [Stage(speech.say(t), speech.say(about), state) for (t, about, _), state in zip(way, states, strict=True)]
+
+
+def _can(work: Work, complaint: Complaint, status: Status) -> frozenset[str]:
+    names = {"customer_replied": "answer", "add_message": "message", "appeal": "appeal", "withdraw": "withdraw"}
+    can = {names[a] for a in allowed(status, _MINE) if a in names}
+    if actions.open_step_of(work, complaint, StepKind.CONFIRMATION) is not None:
+        can = (can | {"confirm"}) - {"appeal"}  # not accepting the outcome is the appeal
+    if complaint.closing_category in _FINAL:
+        can -= {"appeal", "message"}
+    if "answer" in can:
+        can -= {"message"}
+    return frozenset(can)
+
+
+def merged_into(work: Work, visitor: Visitor) -> tuple[Complaint, Party] | None:
+    """Where the visitor's complaint goes on, if it was merged and they are a party there."""
+    into = visitor.complaint.merged_into_id
+    if into is None:
+        return None
+    party = work.session.exec(
+        select(Party).where(Party.complaint_id == into, Party.complainant_id == visitor.complainant.id)
+    ).first()
+    return (work.session.get_one(Complaint, into), party) if party else None

@@ -1,0 +1,153 @@
+"""Complaining: the form, the review before sending, and the receipt. Nothing is stored before "send"."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from typing import Any
+
+from fastapi import APIRouter, Request
+from fastapi.concurrency import run_in_threadpool
+from fastapi.responses import Response
+from starlette.datastructures import FormData
+
+from complaints.domain.errors import Conflict
+from complaints.domain.intake import NARRATIVE_LIMIT, NewComplaint
+from complaints.domain.ports import SYSTEM, Actor
+from complaints.domain.vocabulary import Audience, Role
+from complaints.services import attachments, clocks, intake
+from complaints.services.contact import way_to_reach
+from complaints.services.transition import lock
+from complaints.store.tables import Complaint, IdempotencyKey
+from web.portal import answers, files
+from web.portal.language import N_
+from web.portal.pages import PageRoute, Screen
+
+router = APIRouter(route_class=PageRoute)
+_OWNER = "portal"
+#: No person sees this field; machines that fill in everything fill it in too.
+_TRAP = "website"
+_FIELDS = 40
+
+
+def _screen(request: Request) -> Screen:
+    return Screen(request, embedded=request.url.path.startswith("/embed/"))
+
+
+def _base(screen: Screen) -> str:
+    return "/embed/complain" if screen.embedded else "/complain"
+
+
+@router.get("/")
+def start(request: Request) -> Response:
+    """The two things one can do here."""
+    return Screen(request).page("start.html")
+
+
+@router.get("/complain")
+@router.get("/embed/complain")
+def form(request: Request, product: str = "") -> Response:
+    """The empty form, with the product filled in where a link names it."""
+    screen = _screen(request)
+    return _form(screen, answers.empty(product), screen.slip(_base(screen)))
+
+
+def _form(screen: Screen, given: answers.Answers, slip: str, status: int = HTTPStatus.OK, **more: Any) -> Response:
+    values = {"errors": {}, "notice": "", "trap": False, "needs": answers.NEEDS, "limit": NARRATIVE_LIMIT} | more
+    return _kept(screen.page("complain.html", status, given=given, slip=slip, action=_base(screen), **values))
+
+
+def _review(screen: Screen, given: answers.Answers, slip: str, status: int = HTTPStatus.OK, **more: Any) -> Response:
+    values = {"errors": {}, "notice": "", "needs": answers.NEEDS} | more
+    product = screen.product
+    about = {"most": files.MOST, "limit": files.megabytes(product), "accept": files.ACCEPT}
+    about |= {"bytes": str(product.settings.attachment_limit)}
+    page = screen.page("review.html", status, given=given, slip=slip, action=_base(screen), files=about, **values)
+    return _kept(page)
+
+
+def _kept(page: Response) -> Response:
+    """The back button leads here again: a browser that may not keep the page asks whether to send the form anew."""
+    page.headers["Cache-Control"] = "private, no-cache"
+    return page
+
+
+@router.post("/complain")
+@router.post("/embed/complain")
+async def step(request: Request) -> Response:
+    """From the form to the review, back, or on: everything typed travels along, in the form itself."""
+    async with request.form(max_files=files.MOST * 4, max_fields=_FIELDS) as posted:
+        return await run_in_threadpool(_step, _screen(request), posted)
+
+
+def _step(screen: Screen, posted: FormData) -> Response:
+    given, base, speech = answers.read(posted), _base(screen), screen.speech
+    slip, fitting = screen.returned(base, str(posted.get("slip", "")))
+    fresh = screen.slip(base, slip.key if slip else "")
+    if slip is None or not fitting:
+        notice = speech.say(N_("This page was open for too long. Nothing is lost: please check and go on."))
+        return _form(screen, given, fresh, HTTPStatus.FORBIDDEN, notice=notice)
+    same = str(posted["slip"])  # keeps its age: going back and forth is no new beginning
+    if posted.get(_TRAP):
+        notice = speech.say(N_("Please leave the field “Website” empty. It is there to stop machines."))
+        return _form(screen, given, same, HTTPStatus.UNPROCESSABLE_ENTITY, notice=notice, trap=True)
+    do = posted.get("do")
+    if do == "edit":
+        return _form(screen, given, same)
+    new, wrong = answers.judge(given, speech)
+    if new is None:
+        return _form(screen, given, same, HTTPStatus.UNPROCESSABLE_ENTITY, errors=wrong)
+    if slip.age(screen.product.store.now()).total_seconds() < screen.product.settings.form_seconds:
+        notice = speech.say(N_("That was very quick. Please check your answers, then go on."))
+        return _form(screen, given, same, HTTPStatus.TOO_MANY_REQUESTS, notice=notice)
+    if do != "send":
+        return _review(screen, given, same)
+    return _send(screen, given, new, slip.key, posted)
+
+
+def _send(screen: Screen, given: answers.Answers, new: NewComplaint, key: str, posted: FormData) -> Response:
+    product, speech = screen.product, screen.speech
+    same = str(posted["slip"])
+    wait = screen.too_many()
+    if wait:
+        said = N_(
+            "Many complaints came from your network. Please send again in %(minutes)s minutes; keep this page open."
+        )
+        notice = speech.say(said, minutes=wait)
+        return _review(screen, given, same, HTTPStatus.TOO_MANY_REQUESTS, notice=notice)
+    received, wrong = files.receive(product, files.chosen(posted), speech)
+    if wrong:
+        return _review(screen, given, same, HTTPStatus.UNPROCESSABLE_ENTITY, errors={"files": " ".join(wrong)})
+    name = new.complainant.name or "Complainant"
+    actor = Actor("complainant", "portal", name, frozenset({Role.COMPLAINANT}))
+    again = ""
+    try:
+        with product.store.work(actor) as work:
+            taken = intake.submit(work, new, owner=_OWNER, key=key)
+            complaint = work.session.get_one(Complaint, taken.id)
+            for file in received if taken.new else ():
+                attachments.add(work, lock(work, taken.id), file, Audience.COMPLAINANT)
+    except Conflict:
+        with product.store.reading(SYSTEM) as work:
+            earlier = work.session.get_one(IdempotencyKey, (_OWNER, key))
+            complaint = work.session.get_one(Complaint, earlier.complaint_id)
+        again = "?changed=1"
+    return screen.go(f"{_base(screen)}/sent/{product.tracking.token(complaint.id, complaint.complainant_id, 1)}{again}")
+
+
+@router.get("/complain/sent/{token}")
+@router.get("/embed/complain/sent/{token}")
+def sent(request: Request, token: str) -> Response:
+    """The receipt: reference, link, what happens next."""
+    screen = _screen(request)
+    with screen.product.store.reading(SYSTEM) as work:
+        visitor = screen.product.tracking.open(work, token)
+        due = clocks.answer_due(work, visitor.complaint)
+    return screen.page(
+        "sent.html",
+        complaint=visitor.complaint,
+        way=way_to_reach(visitor.complainant).kind,
+        due=due,
+        link=f"{screen.product.settings.link_base.rstrip('/')}/track/{token}",
+        path=f"/track/{token}",
+        changed="changed" in request.query_params,
+    )

@@ -1,0 +1,71 @@
+"""Files in the portal's forms: how many, how large, of which kinds; judged by their content, told by name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import BinaryIO
+
+from starlette.datastructures import FormData, UploadFile
+
+from complaints.domain.errors import LimitExceeded, UnsupportedType
+from complaints.domain.filetype import content_type, safe_name
+from complaints.services.attachments import NewFile
+from config.wiring import App
+from web.portal.language import N_, Speech
+
+#: Most files in one form.
+MOST = 5
+#: For the file dialogue; what is taken is decided by content.
+ACCEPT = ".jpg,.jpeg,.png,.gif,.webp,.heic,.pdf,.doc,.docx,.xls,.xlsx,.odt,.txt,.csv,.eml,.msg,.mp3,.m4a,.mp4,.mov"
+_CHUNK = 1 << 18
+
+
+def takes_files(path: str) -> bool:
+    """Whether requests to this path may carry files."""
+    return path in ("/complain", "/embed/complain") or (path.startswith("/track/") and path.count("/") == 2)
+
+
+def megabytes(product: App) -> str:
+    """The largest file, in words."""
+    limit = product.settings.attachment_limit
+    return f"{limit / 1_000_000:.0f} MB" if limit >= 1_000_000 else f"{limit / 1000:.0f} kB"
+
+
+def chosen(form: FormData) -> list[UploadFile]:
+    """The files of a form; browsers send an empty part where none was chosen."""
+    return [f for f in form.getlist("files") if isinstance(f, UploadFile) and f.filename]
+
+
+def receive(product: App, uploads: list[UploadFile], speech: Speech) -> tuple[list[NewFile], list[str]]:
+    """Store the files; what was wrong with which, in words. With any wrong, none should be attached."""
+    if len(uploads) > MOST:
+        return [], [speech.say(N_("Choose at most %(most)s files. You can add more later."), most=MOST)]
+    found, wrong = [], []
+    for upload in uploads:
+        name = safe_name(upload.filename or "")
+        try:
+            file = _store(product, upload.file, name)
+        except LimitExceeded:
+            said = N_("“%(name)s” is larger than %(limit)s. Choose a smaller file.")
+            wrong.append(speech.say(said, name=name, limit=megabytes(product)))
+        except UnsupportedType:
+            said = N_("“%(name)s” is not a kind of file we can take, or its name does not match its content.")
+            wrong.append(speech.say(said, name=name))
+        else:
+            if file is None:
+                wrong.append(speech.say(N_("“%(name)s” is empty. Choose another file."), name=name))
+            else:
+                found.append(file)
+    return found, wrong
+
+
+def _store(product: App, source: BinaryIO, name: str) -> NewFile | None:
+    with product.blobs.upload(product.settings.attachment_limit) as upload:
+        read: Callable[[], bytes] = lambda: source.read(_CHUNK)  # noqa: E731  # iter wants a callable
+        for piece in iter(read, b""):
+            upload.write(piece)
+        if upload.size == 0:
+            return None
+        kind = content_type(upload.head, name, product.settings.attachment_types)
+        blob = upload.keep()
+    return NewFile(name, blob.sha256, blob.size, kind)

@@ -1,0 +1,91 @@
+"""Which language a reader gets, the words in it, and dates as they are written there."""
+
+from __future__ import annotations
+
+import gettext
+import io
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cache
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+from babel import Locale, negotiate_locale
+from babel.dates import format_date, format_datetime
+from babel.messages.mofile import write_mo
+from babel.messages.pofile import read_po
+from fastapi import Request
+
+from complaints.domain.vocabulary import Language
+
+CATALOGUES = Path(__file__).resolve().parents[1] / "locale"
+COOKIE = "lang"
+#: What each language calls itself.
+NAMES = {Language.ZH: "中文", Language.EN: "English"}
+
+
+def N_(text: str) -> str:
+    """Marks a text for the catalogue; it is translated where it is shown."""
+    return text
+
+
+@cache
+def words(language: Language) -> gettext.NullTranslations:
+    """The catalogue, compiled in memory from its .po file: sources are English, so English needs none."""
+    if language is Language.EN:
+        return gettext.NullTranslations()
+    with (CATALOGUES / "zh_CN" / "LC_MESSAGES" / "portal.po").open("rb") as source:
+        catalogue = read_po(source, locale="zh_CN")
+    compiled = io.BytesIO()
+    write_mo(compiled, catalogue)
+    compiled.seek(0)
+    return gettext.GNUTranslations(compiled)
+
+
+def chosen(request: Request) -> Language | None:
+    """What the reader chose: `?lang=`, else the cookie."""
+    for wish in (request.query_params.get("lang"), request.cookies.get(COOKIE)):
+        if wish in (Language.ZH, Language.EN):
+            return Language(wish)
+    return None
+
+
+def preferred(request: Request, otherwise: Language) -> Language:
+    """What the reader's browser asks for."""
+    ranked = []
+    for place, item in enumerate(request.headers.get("accept-language", "")[:400].split(",")):
+        tag, _, weight = item.strip().partition(";q=")
+        try:
+            ranked.append((-float(weight or 1), place, tag.split("-")[0].lower()))
+        except ValueError:
+            continue
+    found = negotiate_locale([tag for _, _, tag in sorted(ranked)], ["zh", "en"])
+    return {"zh": Language.ZH, "en": Language.EN}.get(found or "", otherwise)
+
+
+@dataclass(frozen=True)
+class Speech:
+    """How to speak to a reader: words, dates, sizes."""
+
+    language: Language
+    zone: ZoneInfo
+
+    @property
+    def locale(self) -> Locale:
+        """For babel."""
+        return Locale.parse(self.language.value, sep="-")
+
+    def say(self, text: str, **values: object) -> str:
+        """A text of the catalogue, with values filled in."""
+        found = words(self.language).gettext(text)
+        return found % values if values else found
+
+    def day(self, at: datetime) -> str:
+        """A date."""
+        pattern = "y年M月d日" if self.language is Language.ZH else "d MMMM y"
+        return format_date(at.astimezone(self.zone), pattern, locale=self.locale)
+
+    def moment(self, at: datetime) -> str:
+        """A date with time of day, to the minute."""
+        pattern = "y年M月d日 HH:mm" if self.language is Language.ZH else "d MMMM y, HH:mm"
+        return format_datetime(at.astimezone(self.zone), pattern, locale=self.locale)

@@ -1,0 +1,272 @@
+"""Following a complaint by its signed link: read, answer, accept or reject, appeal, withdraw, get a new link."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from http import HTTPStatus
+from typing import Any
+from uuid import UUID
+
+from fastapi import APIRouter, Request
+from fastapi.concurrency import run_in_threadpool
+from fastapi.responses import Response
+from starlette.datastructures import FormData
+
+from complaints.domain.errors import Conflict, InvalidInput, NotFound
+from complaints.domain.ports import SYSTEM
+from complaints.domain.reference import parse
+from complaints.domain.vocabulary import Audience, Language, StepKind
+from complaints.services import actions, attachments, steps, tracking
+from complaints.services.attachments import NewFile
+from complaints.services.tracking import LinkExpired, Visitor
+from complaints.services.transition import lock
+from complaints.store.tables import Complaint
+from complaints.store.unit import Work
+from web.api.attachments import saved
+from web.portal import case, files
+from web.portal.language import N_
+from web.portal.pages import PageRoute, Screen
+
+router = APIRouter(route_class=PageRoute)
+_PAGE = "/track"
+_FIELDS = 20
+_EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s.]+")
+_LONGEST = 20_000
+#: What is said after something was done.
+_DONE = {
+    "answer": N_("Thank you. We have your answer and go on."),
+    "message": N_("Your message is with us."),
+    "confirm": N_("Thank you for telling us. We are glad that it is settled."),
+    "appeal": N_("Somebody who was not involved before will look at it again."),
+    "withdraw": N_("You have withdrawn your complaint."),
+    "before": N_("We have this from you already. Nothing was done twice."),
+}
+Fields = dict[str, str]
+
+
+# -- a new link
+
+
+@router.get("/track")
+def ask(request: Request) -> Response:
+    """Reference and e-mail address, for a new link."""
+    screen = Screen(request)
+    return screen.page("find.html", slip=screen.slip(_PAGE), given={"reference": "", "email": ""}, errors={}, notice="")
+
+
+@router.post("/track")
+async def send_link(request: Request) -> Response:
+    """Mail a new link if reference and address belong together; the answer never tells whether they do."""
+    async with request.form(max_files=0, max_fields=_FIELDS) as posted:
+        return await run_in_threadpool(_send_link, Screen(request), posted)
+
+
+def _send_link(screen: Screen, posted: FormData) -> Response:
+    given = {name: str(posted.get(name, ""))[:300] for name in ("reference", "email")}
+    speech, errors, notice, status = screen.speech, {}, "", HTTPStatus.UNPROCESSABLE_ENTITY
+    slip, fitting = screen.returned(_PAGE, str(posted.get("slip", "")))
+    if not _EMAIL.fullmatch(given["email"].strip()):
+        errors["email"] = speech.say(N_("Write the address like name@example.com."))
+    try:
+        parse(given["reference"])
+    except InvalidInput:
+        errors["reference"] = speech.say(
+            N_("A reference looks like C26-000042-7. Please compare it with your letter, digit by digit.")
+        )
+    if slip is None or not fitting:
+        notice, status = speech.say(N_("This page was open for too long. Please send again.")), HTTPStatus.FORBIDDEN
+    elif not errors:
+        wait = screen.too_many()
+        if not wait:
+            with screen.product.store.work(SYSTEM) as work:
+                tracking.send_anew(work, given["reference"], given["email"])
+            return screen.page("found.html", given=given)
+        notice = speech.say(
+            N_("Too many requests came from your network. Please try again in %(minutes)s minutes."), minutes=wait
+        )
+        status = HTTPStatus.TOO_MANY_REQUESTS
+    return screen.page("find.html", status, slip=screen.slip(_PAGE), given=given, errors=errors, notice=notice)
+
+
+# -- the page behind a link
+
+
+@dataclass
+class Visit:
+    """A reader with a link that opens."""
+
+    screen: Screen
+    token: str
+    visitor: Visitor
+
+    def page(self, status: int = HTTPStatus.OK, **more: Any) -> Response:
+        """The tracking page."""
+        product = self.screen.product
+        with product.store.reading(SYSTEM) as work:
+            visitor = product.tracking.open(work, self.token)
+            told = case.tracked(work, visitor, self.screen.speech)
+            onward = case.merged_into(work, visitor)
+        link = ""
+        if onward is not None:
+            into, party = onward
+            link = f"/track/{product.tracking.token(into.id, party.complainant_id, party.link_version)}"
+        values: dict[str, Any] = {"errors": {}, "given": {}, "done": "", "notice": "", "kept": "", **more}
+        about = {"most": files.MOST, "limit": files.megabytes(product), "accept": files.ACCEPT}
+        about |= {"bytes": str(product.settings.attachment_limit)}
+        return self.screen.page(
+            "track.html", status, case=told, token=self.token, slip=self.slip(), onward=link, files=about, **values
+        )
+
+    def slip(self) -> str:
+        """A slip that fits this link only."""
+        return self.screen.slip(self.place)
+
+    @property
+    def place(self) -> str:
+        """What slips of this link are made for."""
+        return f"{_PAGE}/{self.visitor.complaint.id}/{self.visitor.complainant.id}"
+
+
+def _visit(request: Request, token: str) -> Visit | Response:
+    """The visit, or the kind page for a link that does not open."""
+    screen = Screen(request)
+    try:
+        with screen.product.store.reading(SYSTEM) as work:
+            visitor = screen.product.tracking.open(work, token)
+    except NotFound as error:
+        status = HTTPStatus.GONE if isinstance(error, LinkExpired) else HTTPStatus.NOT_FOUND
+        given = {"reference": "", "email": ""}
+        values = {"slip": screen.slip(_PAGE), "given": given, "expired": isinstance(error, LinkExpired)}
+        return screen.page("no_link.html", status, errors={}, notice="", **values)
+    screen.own = Language(visitor.complainant.language)
+    return Visit(screen, token, visitor)
+
+
+@router.get("/track/{token}")
+def follow(request: Request, token: str, done: str = "") -> Response:
+    """Where it stands."""
+    visit = _visit(request, token)
+    if isinstance(visit, Response):
+        return visit
+    return visit.page(done=visit.screen.speech.say(_DONE[done]) if done in _DONE else "")
+
+
+@router.get("/track/{token}/withdraw")
+def withdraw(request: Request, token: str) -> Response:
+    """Is that what you want?"""
+    visit = _visit(request, token)
+    if isinstance(visit, Response):
+        return visit
+    with visit.screen.product.store.reading(SYSTEM) as work:
+        told = case.tracked(work, visit.visitor, visit.screen.speech)
+    if "withdraw" not in told.can:
+        return visit.page(HTTPStatus.CONFLICT, notice=visit.screen.speech.say(N_("This is no longer possible.")))
+    return visit.screen.page("withdraw.html", case=told, token=token, slip=visit.slip())
+
+
+@router.get("/track/{token}/files/{attachment}")
+def file(request: Request, token: str, attachment: UUID) -> Response:
+    """One of the reader's files, to be saved."""
+    visit = _visit(request, token)
+    if isinstance(visit, Response):
+        return visit
+    product = visit.screen.product
+    with product.store.reading(SYSTEM) as work:
+        row = next((f for f in case.Sees(work, visit.visitor).files() if f.id == attachment), None)
+    if row is None:
+        raise NotFound("file", attachment)
+    return saved(product, row)
+
+
+@router.post("/track/{token}")
+async def do(request: Request, token: str) -> Response:
+    """Whatever the page offers: `do` says which."""
+    visit = await run_in_threadpool(_visit, request, token)
+    if isinstance(visit, Response):
+        return visit
+    async with request.form(max_files=files.MOST * 4, max_fields=_FIELDS) as posted:
+        return await run_in_threadpool(_do, visit, posted)
+
+
+def _do(visit: Visit, posted: FormData) -> Response:
+    speech, product = visit.screen.speech, visit.screen.product
+    given = {name: str(posted.get(name, "")) for name in ("do", "text", "accepted", "rating", "resolved", "effort")}
+    action = given["do"]
+    if action not in _ACTIONS:
+        raise NotFound("action", action)
+    slip, fitting = visit.screen.returned(visit.place, str(posted.get("slip", "")))
+    if slip is None or not fitting:
+        notice = speech.say(N_("This page was open for too long. Nothing is lost: please check and send again."))
+        return visit.page(HTTPStatus.FORBIDDEN, given=given, notice=notice)
+    errors = {name: speech.say(said) for name, said in _wrong(given).items()}
+    received, wrong = files.receive(product, files.chosen(posted), speech) if not errors else ([], [])
+    if wrong:
+        errors["files"] = " ".join(wrong)
+    if errors:
+        errors = {f"{action}-{name}": said for name, said in errors.items()}  # several forms stand on the page
+        return visit.page(HTTPStatus.UNPROCESSABLE_ENTITY, given=given, errors=errors)
+    try:
+        with product.store.work(visit.visitor.actor) as work:
+            complaint = lock(work, visit.visitor.complaint.id)
+            new = tracking.first_time(work, complaint, slip.key)
+            if new:
+                _ACTIONS[action](work, complaint, given)
+                for each in received:
+                    _attach(work, complaint, each)
+    except Conflict:
+        notice = speech.say(N_("The complaint has moved on in the meantime. Nothing was changed; please look again."))
+        return visit.page(HTTPStatus.CONFLICT, notice=notice, kept=given["text"])
+    done = action if new else "before"
+    if action == "confirm" and given["accepted"] == "no":
+        done = "appeal"
+    return visit.screen.go(f"/track/{visit.token}?done={done}")
+
+
+def _wrong(given: Fields) -> dict[str, str]:
+    """What is missing, by field."""
+    do, text = given["do"], given["text"].strip()
+    if len(text) > _LONGEST:
+        return {"text": N_("This is too long: at most 20,000 characters.")}
+    if "\x00" in text:
+        return {"text": N_("This contains characters that we cannot store. Type it again, please.")}
+    if do in ("answer", "message") and not text:
+        return {"text": N_("Write something first.")}
+    if do == "appeal" and not text:
+        return {"text": N_("Say what is still wrong, so that somebody else can look at it.")}
+    if do == "confirm" and given["accepted"] not in ("yes", "no"):
+        return {"accepted": N_("Choose whether you accept our answer.")}
+    if do == "confirm" and given["accepted"] == "no" and not text:
+        return {"text": N_("Say what is still wrong, so that somebody else can look at it.")}
+    return {}
+
+
+def _attach(work: Work, complaint: Complaint, new: NewFile) -> None:
+    attachments.add(work, complaint, new, Audience.COMPLAINANT)
+
+
+def _confirm(work: Work, complaint: Complaint, given: Fields) -> None:
+    step = actions.open_step_of(work, complaint, StepKind.CONFIRMATION)
+    if step is None:
+        raise Conflict("There is nothing to confirm now.")
+    scale = {name: int(given[name]) for name in ("rating", "effort") if given[name] in set("12345")}
+    resolved = {"yes": True, "no": False}.get(given["resolved"])
+    verdict = {"accepted": given["accepted"] == "yes", "words": given["text"], "resolved": resolved}
+    steps.complete(work, step.id, verdict | scale)
+
+
+def _act(action: str, field: str) -> Callable[[Work, Complaint, Fields], None]:
+    def run(work: Work, complaint: Complaint, given: Fields) -> None:
+        actions.act(work, complaint.reference, action, {field: given["text"]} if given["text"].strip() else {})
+
+    return run
+
+
+_ACTIONS: dict[str, Callable[[Work, Complaint, Fields], None]] = {
+    "answer": _act("customer_replied", "answer"),
+    "message": _act("add_message", "text"),
+    "appeal": _act("appeal", "reason"),
+    "withdraw": _act("withdraw", "reason"),
+    "confirm": _confirm,
+}

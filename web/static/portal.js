@@ -1,0 +1,133 @@
+// Makes the portal nicer where scripts run; every page works without. Texts come from the page, in its language.
+"use strict";
+
+const PREFIX = "draft:";
+
+/** Keep what is typed on this device until it is sent. */
+function draft(form) {
+  const key = PREFIX + form.dataset.draft;
+  const note = document.querySelector("[data-draft-note]");
+  const fields = [...form.elements].filter((e) => e.name && !["hidden", "file", "submit"].includes(e.type) && e.name !== "website");
+  const stored = read(key);
+  const untouched = fields.every((e) => e.name === "product" || (["radio", "checkbox"].includes(e.type) ? !e.checked : !e.value));
+  if (stored && untouched) {
+    for (const e of fields) {
+      const values = stored[e.name];
+      if (!values) continue;
+      if (["radio", "checkbox"].includes(e.type)) e.checked = values.includes(e.value);
+      else if (!e.value) e.value = values[0];
+    }
+    for (const d of form.querySelectorAll("details")) d.open ||= [...d.querySelectorAll("input")].some((e) => e.checked);
+  }
+  const show = () => { if (note) note.hidden = !read(key); };
+  form.addEventListener("input", () => {
+    const kept = {};
+    for (const e of fields) {
+      if (["radio", "checkbox"].includes(e.type) ? e.checked : e.value) (kept[e.name] ??= []).push(e.value);
+    }
+    write(key, kept);
+    show();
+  });
+  document.querySelector("[data-draft-clear]")?.addEventListener("click", () => {
+    write(key, null);
+    for (const e of fields) {
+      if (["radio", "checkbox"].includes(e.type)) e.checked = false;
+      else e.value = "";
+    }
+    show();
+    fields[0].focus();
+  });
+  show();
+}
+
+function read(key) {
+  try { return JSON.parse(localStorage.getItem(key)); } catch { return null; } // storage may be forbidden
+}
+
+function write(key, value) {
+  try {
+    if (value === null) localStorage.removeItem(key);
+    else localStorage.setItem(key, JSON.stringify(value));
+  } catch { /* storage may be full or forbidden: then there is no draft */ }
+}
+
+/** A second press sends nothing; files show how far they are. */
+function sending(form) {
+  let release = null;
+  form.addEventListener("submit", (event) => {
+    const button = event.submitter;
+    if (release) { event.preventDefault(); return; }
+    const leaves = button && ("plain" in button.dataset || button.value === "edit");
+    const words = button?.textContent;
+    release = () => {
+      release = null;
+      button?.removeAttribute("aria-disabled");
+      if (button) button.textContent = words;
+    };
+    if (button && !leaves) {
+      button.setAttribute("aria-disabled", "true");
+      if (form.dataset.sending) button.textContent = form.dataset.sending;
+    }
+    if ("upload" in form.dataset && !leaves && form.querySelector("input[type=file]")?.files.length) {
+      event.preventDefault();
+      upload(form, button);
+    } else {
+      setTimeout(() => release?.(), 8000); // the line may be down: then one may press again
+    }
+  });
+  addEventListener("pageshow", (event) => { if (event.persisted) release?.(); });
+}
+
+function upload(form, button) {
+  const bar = form.querySelector("progress");
+  const body = new FormData(form, button);
+  const request = new XMLHttpRequest();
+  if (bar) bar.hidden = false;
+  request.upload.onprogress = (event) => { if (bar && event.lengthComputable) bar.value = (100 * event.loaded) / event.total; };
+  request.onload = () => {
+    if (request.responseURL && request.responseURL !== new URL(form.action, location).href) { location.assign(request.responseURL); return; }
+    const page = new DOMParser().parseFromString(request.responseText, "text/html");
+    document.title = page.title;
+    document.body.replaceWith(document.adoptNode(page.body));
+    begin();
+  };
+  request.onerror = () => form.submit(); // the browser itself says what is wrong with the line
+  request.open("POST", form.action);
+  request.send(body);
+}
+
+/** Say at once what the server would say later about files. */
+function files(input) {
+  input.addEventListener("change", () => {
+    const { most, bytes, large, many } = input.dataset;
+    const big = [...input.files].filter((f) => f.size > Number(bytes)).map((f) => `“${f.name}” ${large}`);
+    if (input.files.length > Number(most)) big.unshift(many);
+    const id = `${input.id}-early`;
+    document.getElementById(id)?.remove();
+    if (!big.length) return;
+    const said = Object.assign(document.createElement("p"), { id, className: "error", textContent: big.join(" ") });
+    said.setAttribute("role", "alert");
+    input.before(said);
+    input.value = "";
+  });
+}
+
+function copying(button) {
+  button.hidden = !navigator.clipboard;
+  button.addEventListener("click", async () => {
+    await navigator.clipboard.writeText(document.getElementById(button.dataset.copy).value);
+    button.textContent = button.dataset.copied;
+  });
+}
+
+function begin() {
+  for (const done of document.querySelectorAll("[data-draft-done]")) write(PREFIX + done.dataset.draftDone, null);
+  document.querySelectorAll("form[data-draft]").forEach(draft);
+  document.querySelectorAll("form[method=post]").forEach(sending);
+  document.querySelectorAll("input[type=file]").forEach(files);
+  document.querySelectorAll("[data-copy]").forEach(copying);
+  document.getElementById("summary")?.focus();
+  if (location.search.startsWith("?done=")) history.replaceState(null, "", location.pathname); // a reload says it no more
+}
+
+begin();

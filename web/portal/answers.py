@@ -12,7 +12,7 @@ from complaints.domain.errors import FieldProblem
 from complaints.domain.intake import NARRATIVE_LIMIT, NewComplaint
 from complaints.domain.validation import problems_of
 from complaints.domain.vocabulary import Channel, Language, Need
-from web.portal.language import N_, Speech
+from web.language import N_, Speech
 
 #: Fields of the form, in the order of the page.
 TEXTS = ("narrative", "product", "order_ref", "desired_remedy", "who", "name", "email", "phone", "safe_contact")

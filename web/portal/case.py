@@ -19,7 +19,7 @@ from complaints.services.notices import parties
 from complaints.services.tracking import Visitor
 from complaints.store.tables import Attachment, Complaint, Event, Message, Party
 from complaints.store.unit import Work
-from web.portal.language import N_, Speech
+from web.language import N_, Speech
 
 S = Status
 _PUBLIC = frozenset({Audience.COMPLAINANT})

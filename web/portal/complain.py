@@ -18,8 +18,8 @@ from complaints.services import attachments, clocks, intake
 from complaints.services.contact import way_to_reach
 from complaints.services.transition import lock
 from complaints.store.tables import Complaint, IdempotencyKey
+from web.language import N_
 from web.portal import answers, files
-from web.portal.language import N_
 from web.portal.pages import PageRoute, Screen
 
 router = APIRouter(route_class=PageRoute)

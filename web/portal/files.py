@@ -11,7 +11,7 @@ from complaints.domain.errors import LimitExceeded, UnsupportedType
 from complaints.domain.filetype import content_type, safe_name
 from complaints.services.attachments import NewFile
 from config.wiring import App
-from web.portal.language import N_, Speech
+from web.language import N_, Speech
 
 #: Most files in one form.
 MOST = 5

@@ -24,8 +24,8 @@ from complaints.domain.errors import ComplaintsError, NotFound, Retryable
 from complaints.domain.vocabulary import Language
 from config.wiring import App
 from web import problems
+from web.language import COOKIE, NAMES, Speech, chosen, preferred, words
 from web.portal.guard import Bucket, Slip, Slips, fits
-from web.portal.language import COOKIE, NAMES, Speech, chosen, preferred, words
 
 logger = logging.getLogger("web")
 _HERE = Path(__file__).resolve().parent

@@ -25,8 +25,8 @@ from complaints.services.transition import lock
 from complaints.store.tables import Complaint
 from complaints.store.unit import Work
 from web.api.attachments import saved
+from web.language import N_
 from web.portal import case, files
-from web.portal.language import N_
 from web.portal.pages import PageRoute, Screen
 
 router = APIRouter(route_class=PageRoute)

@@ -10,7 +10,7 @@ from babel.messages.pofile import read_po
 
 from complaints.domain.vocabulary import ClosingCategory, Need, Status
 from web.portal import answers, case
-from web.portal.language import CATALOGUES
+from web.language import CATALOGUES
 
 _PORTAL = CATALOGUES.parent / "portal"
 _MAP = [("**.py", "python"), ("templates/**.html", "jinja2")]

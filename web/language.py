@@ -12,13 +12,14 @@ from zoneinfo import ZoneInfo
 
 from babel import Locale, negotiate_locale
 from babel.dates import format_date, format_datetime
+from babel.messages.catalog import Catalog
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
 from fastapi import Request
 
 from complaints.domain.vocabulary import Language
 
-CATALOGUES = Path(__file__).resolve().parents[1] / "locale"
+CATALOGUES = Path(__file__).resolve().parent / "locale"
 COOKIE = "lang"
 #: What each language calls itself.
 NAMES = {Language.ZH: "中文", Language.EN: "English"}
@@ -31,13 +32,16 @@ def N_(text: str) -> str:
 
 @cache
 def words(language: Language) -> gettext.NullTranslations:
-    """The catalogue, compiled in memory from its .po file: sources are English, so English needs none."""
+    """All catalogues, compiled in memory from their .po files: sources are English, so English needs none."""
     if language is Language.EN:
         return gettext.NullTranslations()
-    with (CATALOGUES / "zh_CN" / "LC_MESSAGES" / "portal.po").open("rb") as source:
-        catalogue = read_po(source, locale="zh_CN")
+    whole = Catalog(locale="zh_CN")
+    for path in sorted((CATALOGUES / "zh_CN" / "LC_MESSAGES").glob("*.po")):
+        with path.open("rb") as source:
+            for message in read_po(source, locale="zh_CN"):
+                whole[message.id] = message
     compiled = io.BytesIO()
-    write_mo(compiled, catalogue)
+    write_mo(compiled, whole)
     compiled.seek(0)
     return gettext.GNUTranslations(compiled)
 

@@ -343,7 +343,101 @@ class Person(SQLModel, table=True):
     absent_until: datetime | None = instant(null=True)
     active: bool = True
     password_hash: str | None = None
+    password_temporary: bool = Field(default=False, description="Must be changed at the next sign-in.")
+    totp_secret: str | None = None
+    totp_used: int = Field(default=0, description="Time step of the last accepted code: none is taken twice.")
+    external_subject: str | None = Field(default=None, unique=True, description="`issuer subject` of an OIDC provider.")
+    preferences: Json = blob()
     created_at: datetime = instant()
+
+
+class WebSession(SQLModel, table=True):
+    """Somebody signed in at one browser. `id` is the SHA-256 of the cookie's token, which is stored nowhere."""
+
+    id: str = Field(primary_key=True)
+    person_id: UUID = Field(foreign_key="person.id", index=True)
+    csrf: str
+    created_at: datetime = instant()
+    seen_at: datetime = instant()
+    expires_at: datetime = instant(index=True)
+    address: str = ""
+    agent: str = ""
+
+
+class SignIn(SQLModel, table=True):
+    """One attempt to sign in; failures in a row lock the login for a while."""
+
+    __table_args__ = (Index("sign_in_login", "login", "at"),)
+
+    id: UUID = Field(primary_key=True)
+    at: datetime = instant(index=True)
+    login: str
+    address: str
+    outcome: str  #: ok, wrong, locked
+    via: str  #: password, totp, oidc
+
+
+class SavedView(SQLModel, table=True):
+    """A named set of filters of the inbox; without owner it is everybody's."""
+
+    id: UUID = Field(primary_key=True)
+    owner_id: UUID | None = Field(default=None, foreign_key="person.id", index=True)
+    name: str
+    query: str
+    created_at: datetime = instant()
+
+
+class Presence(SQLModel, table=True):
+    """Who has a complaint open right now, and whether they are writing."""
+
+    complaint_id: UUID = Field(foreign_key="complaint.id", primary_key=True)
+    person_id: UUID = Field(foreign_key="person.id", primary_key=True)
+    at: datetime = instant(index=True)
+    writing: bool = False
+
+
+class CannedText(SQLModel, table=True):
+    """A text that agents insert; `{placeholders}` are filled from the complaint."""
+
+    id: UUID = Field(primary_key=True)
+    title: str
+    language: str
+    body: str
+    purpose: str = ""  #: the step or action it is meant for; empty: any
+    active: bool = True
+    version: int = 1
+    changed_at: datetime = instant()
+    changed_by: str
+
+
+class Article(SQLModel, table=True):
+    """Knowledge base: a standard solution or guidance, in one language."""
+
+    id: UUID = Field(primary_key=True)
+    title: str
+    language: str
+    category: str = ""
+    solution: str = Field(default="", description="Key of the policy's standard solution it explains, if any.")
+    body: str
+    search: str = ""
+    published: bool = False
+    version: int = 1
+    changed_at: datetime = instant()
+    changed_by: str
+
+
+class AdminEvent(SQLModel, table=True):
+    """Append-only, hash-chained log of what was changed beside complaints: people, keys, policy, texts."""
+
+    id: int | None = Field(default=None, sa_column=Column(BigInteger, primary_key=True, autoincrement=True))
+    at: datetime = instant(index=True)
+    actor_id: str
+    actor_name: str
+    kind: str
+    object: str
+    data: Json = blob()
+    previous: str
+    hash: str
 
 
 class ApiKey(SQLModel, table=True):

@@ -11,9 +11,10 @@ from fastapi.openapi.utils import get_openapi
 from fastapi.routing import APIRoute
 
 from config.wiring import App
-from web import api, health, metrics, portal, problems
+from web import api, console, health, metrics, portal, problems, static_files
 from web.api.body import add_schemas
 from web.auth import KeyRing
+from web.console import Console
 from web.edge import Edge
 from web.metrics import Metrics
 from web.portal import Portal
@@ -27,7 +28,7 @@ To change what somebody else may change too, send the version you saw as `If-Mat
 
 
 def create_app(product: App) -> FastAPI:
-    """The application of `product`: portal, REST API, health, metrics."""
+    """The application of `product`: portal, console, REST API, health, metrics."""
     pulse = Pulse(product)
     counted = Metrics(pulse)
 
@@ -53,6 +54,9 @@ def create_app(product: App) -> FastAPI:
     app.include_router(metrics.router)
     app.state.portal = Portal(product)
     app.include_router(portal.router)
+    app.state.console = Console(product)
+    app.include_router(console.router)
+    app.include_router(static_files.router)
     app.add_middleware(Edge, limit=_limit(product), observe=counted.observe)
     app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]  # the documented way to extend it
     return app

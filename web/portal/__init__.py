@@ -14,4 +14,3 @@ takes_files = files.takes_files
 router = APIRouter(tags=["portal"], include_in_schema=False)
 router.include_router(complain.router)
 router.include_router(track.router)
-router.include_router(pages.router)

@@ -1,8 +1,7 @@
-"""Making pages: templates, language, security headers, static files; and pages for whatever goes wrong."""
+"""Making pages: templates, language, security headers; and pages for whatever goes wrong."""
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import secrets
 from collections.abc import Callable, Coroutine
@@ -14,7 +13,7 @@ from typing import Any
 from urllib.parse import quote, urlencode
 from zoneinfo import ZoneInfo
 
-from fastapi import APIRouter, Request
+from fastapi import Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from fastapi.routing import APIRoute
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
@@ -23,14 +22,12 @@ from sqlalchemy.exc import SQLAlchemyError
 from complaints.domain.errors import ComplaintsError, NotFound, Retryable
 from complaints.domain.vocabulary import Language
 from config.wiring import App
-from web import problems
+from web import problems, static_files
 from web.language import COOKIE, NAMES, Speech, chosen, preferred, words
 from web.portal.guard import Bucket, Slip, Slips, fits
 
 logger = logging.getLogger("web")
 _HERE = Path(__file__).resolve().parent
-_STATIC = _HERE.parent / "static"
-_KINDS = {"portal.css": "text/css", "portal.js": "text/javascript", "portal.svg": "image/svg+xml"}
 #: Binds forms to the browser that opened them. Nobody is signed in here; it is worth nothing elsewhere.
 _BROWSER = "portal"
 _YEAR = 31_536_000
@@ -46,8 +43,6 @@ class Portal:
         self.bucket = Bucket(settings.sends_per_hour)
         self.zone = ZoneInfo(settings.time_zone)
         self.secure = settings.link_base.startswith("https:")
-        self.files = {name: (_STATIC / name).read_bytes() for name in _KINDS}
-        self.marks = {name: hashlib.sha256(data).hexdigest()[:12] for name, data in self.files.items()}
         self.templates = {language: self._environment(language) for language in Language}
 
     def _environment(self, language: Language) -> Environment:
@@ -62,7 +57,7 @@ class Portal:
         environment.install_gettext_translations(words(language), newstyle=True)  # type: ignore[attr-defined]  # i18n
         environment.globals |= {
             "company": self.product.settings.company,
-            "static": lambda name: f"/static/{name}?v={self.marks[name]}",
+            "static": static_files.address,
             "names": NAMES,
         }
         return environment
@@ -184,17 +179,3 @@ def oops(screen: Screen, error: Exception, answer: problems.Answer) -> Response:
     page = screen.page("oops.html", answer.status, kind=kind)
     page.headers.update(answer.headers)
     return page
-
-
-router = APIRouter()
-
-
-@router.get("/static/{name}", name="static")
-def static(request: Request, name: str) -> Response:
-    """Style sheet, script and picture of the portal; their address changes with their content."""
-    portal: Portal = request.app.state.portal
-    if name not in portal.files:
-        raise NotFound("file", name)
-    fresh = request.query_params.get("v") == portal.marks[name]
-    headers = {"Cache-Control": f"public, max-age={_YEAR}, immutable" if fresh else "no-cache"}
-    return Response(portal.files[name], media_type=_KINDS[name], headers=headers)

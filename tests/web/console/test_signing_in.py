@@ -1,0 +1,124 @@
+"""Signing in, and what protects a session."""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+from typing import Any
+
+from fastapi.testclient import TestClient
+from sqlmodel import col, select
+
+from complaints.domain.ports import SYSTEM
+from complaints.domain.vocabulary import Role
+from complaints.services import signin
+from complaints.store.tables import SignIn, WebSession
+from tests.web.console.conftest import PASSWORD, Browser, Office, text_of
+
+
+def test_whoever_is_not_signed_in_is_asked_and_then_brought_where_they_were_going(office: Office) -> None:
+    office.hire("li", Role.AGENT)
+    browser = Browser(office.app)
+    asked = browser.get("/console/components?x=1")
+    assert asked.status_code == 303
+    assert asked.headers["location"] == "/console/sign-in?next=%2Fconsole%2Fcomponents%3Fx%3D1"
+    page = browser.get(asked.headers["location"])
+    onward = re.search(r'name="next" value="([^"]+)"', page.text)
+    assert onward
+    entered = browser.web.post("/console/sign-in", data={"login": "li", "password": PASSWORD, "next": onward[1]})
+    assert entered.status_code == 303
+    assert entered.headers["location"] == "/console/components?x=1"
+    assert browser.get("/console/components").status_code == 200
+
+
+def test_nobody_is_sent_to_another_site(office: Office) -> None:
+    office.hire("li", Role.AGENT)
+    for there in ("https://evil.example", "//evil.example", "/\\evil.example", "/consoleevil", "/console\r\nx: y"):
+        browser = Browser(office.app)
+        answer = browser.web.post("/console/sign-in", data={"login": "li", "password": PASSWORD, "next": there})
+        assert answer.headers["location"] == "/console"
+
+
+def test_the_cookie_is_kept_from_scripts_and_other_sites_and_is_stored_nowhere(office: Office) -> None:
+    office.hire("li", Role.AGENT)
+    browser = Browser(office.app)
+    answer = browser.web.post("/console/sign-in", data={"login": "li", "password": PASSWORD})
+    cookie = next(c for c in answer.headers.get_list("set-cookie") if c.startswith("console="))
+    assert "HttpOnly" in cookie
+    assert "SameSite=lax" in cookie
+    token = cookie.split("=", 1)[1].split(";")[0]
+    with office.product.store.reading(SYSTEM) as work:
+        row = work.session.exec(select(WebSession)).one()
+        assert token not in (row.id, row.csrf)
+
+
+def test_wrong_passwords_lock_the_login_and_time_opens_it_again(office: Office, monkeypatch: Any) -> None:
+    office.hire("li", Role.AGENT)
+    browser = Browser(office.app)
+    for _ in range(signin.MOST_FAILURES):
+        answer = browser.web.post("/console/sign-in", data={"login": "li", "password": "wrong wrong"})
+        assert answer.status_code == 403
+        assert "Login and password do not belong together." in text_of(answer.text)
+    locked = browser.web.post("/console/sign-in", data={"login": "li", "password": PASSWORD})
+    assert locked.status_code == 429
+    assert "Too many wrong attempts" in text_of(locked.text)
+    later = office.product.store.now() + signin.WINDOW + timedelta(seconds=1)
+    monkeypatch.setattr(office.product.store, "now", lambda: later)
+    assert browser.web.post("/console/sign-in", data={"login": "li", "password": PASSWORD}).status_code == 303
+    with office.product.store.reading(SYSTEM) as work:
+        outcomes = [s.outcome for s in work.session.exec(select(SignIn).order_by(col(SignIn.id)))]
+    assert outcomes == [*["wrong"] * signin.MOST_FAILURES, "locked", "ok"]
+
+
+def test_an_unknown_login_sounds_like_a_wrong_password(office: Office) -> None:
+    answer = Browser(office.app).web.post("/console/sign-in", data={"login": "nobody", "password": "whatever it is"})
+    assert answer.status_code == 403
+    assert "Login and password do not belong together." in text_of(answer.text)
+
+
+def test_a_session_ends_by_signing_out_by_idling_and_with_its_person(office: Office, monkeypatch: Any) -> None:
+    browser = office.browser("li", Role.AGENT)
+    token = dict(browser.web.cookies)
+    assert browser.post("/console/sign-out").status_code == 303
+    browser.web.cookies.update(token)
+    assert browser.get("/console/components").status_code == 303
+    again = office.browser("li")
+    later = office.product.store.now() + signin.IDLE + timedelta(minutes=1)
+    monkeypatch.setattr(office.product.store, "now", lambda: later)
+    assert again.get("/console/components").status_code == 303
+
+
+def test_a_form_without_the_sessions_token_does_nothing(office: Office) -> None:
+    browser = office.browser("li", Role.AGENT)
+    forged = browser.web.post(
+        "/console/account/look", data={"theme": "dark"}, headers={"origin": "https://evil.example"}
+    )
+    assert forged.status_code == 403
+    assert office.person("li").preferences == {}
+    assert browser.post("/console/account/look", theme="dark", back="/console/components").status_code == 303
+    assert office.person("li").preferences == {"theme": "dark"}
+
+
+def test_what_was_sent_after_the_session_ended_is_kept_and_sent_again(office: Office) -> None:
+    browser = office.browser("li", Role.AGENT)
+    csrf = browser.csrf
+    browser.web.cookies.clear()
+    answer = browser.web.post("/console/account/look", data={"csrf": csrf, "theme": "dark"})
+    assert answer.status_code == 401
+    kept = dict(re.findall(r'name="(kept\.[^"]+)" value="([^"]*)"', answer.text))
+    assert kept == {"kept.theme": "dark"}
+    resumed = browser.web.post(
+        "/console/sign-in", data={"login": "li", "password": PASSWORD, "next": "/console/account/look", **kept}
+    )
+    assert resumed.status_code == 200
+    assert 'action="/console/account/look"' in resumed.text
+    assert 'name="theme" value="dark"' in resumed.text
+
+
+def test_a_temporary_password_opens_nothing_but_its_change(office: Office) -> None:
+    person = office.hire("li", Role.AGENT)
+    with office.product.store.work(SYSTEM) as work:
+        password = signin.temporary_password(work, work.session.merge(person))
+    web = TestClient(office.app, follow_redirects=False)
+    assert web.post("/console/sign-in", data={"login": "li", "password": password}).status_code == 303
+    assert web.get("/console/components").headers["location"] == "/console/account/password"

@@ -1,0 +1,19 @@
+"""The console: where agents, leads, managers and auditors work. Server-rendered; scripts add speed only."""
+
+from fastapi import APIRouter, Request
+from fastapi.responses import Response
+
+from web.console import account, components, pages, signing_in
+from web.console.pages import Screen
+
+Console = pages.Console
+
+router = APIRouter(prefix="/console", tags=["console"], include_in_schema=False)
+for part in (signing_in, account, components):
+    router.include_router(part.router)
+
+
+@router.get("")
+def start(request: Request) -> Response:
+    """The inbox is where the day begins."""
+    return Screen(request).go("/console/inbox")

@@ -1,0 +1,195 @@
+"""Making the console's pages: templates, the reader's language and preferences, security headers."""
+
+from __future__ import annotations
+
+import base64
+import json
+from contextlib import AbstractContextManager
+from functools import cached_property
+from http import HTTPStatus
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote, urlencode
+from zoneinfo import ZoneInfo
+
+from fastapi import Request
+from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from complaints.domain.vocabulary import Language
+from complaints.services.signin import Seat
+from complaints.store.unit import Work
+from config.wiring import App
+from web import static_files
+from web.console import labels
+from web.console.when import Span
+from web.language import COOKIE, NAMES, Speech, chosen, preferred, words
+
+_HERE = Path(__file__).resolve().parent
+_YEAR = 31_536_000
+_FLASH = "flash"
+_POLICY = (
+    "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self' data:; connect-src 'self'; "
+    "media-src 'self'; frame-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+)
+
+
+class Console:
+    """What all pages of one installation share."""
+
+    def __init__(self, product: App) -> None:
+        self.product = product
+        self.zone = ZoneInfo(product.settings.time_zone)
+        self.templates = {language: self._environment(language) for language in Language}
+
+    def _environment(self, language: Language) -> Environment:
+        environment = Environment(
+            loader=FileSystemLoader(_HERE / "templates"),
+            autoescape=True,
+            undefined=StrictUndefined,
+            trim_blocks=True,
+            lstrip_blocks=True,
+            extensions=["jinja2.ext.i18n"],
+        )
+        environment.install_gettext_translations(words(language), newstyle=True)  # type: ignore[attr-defined]  # i18n
+        environment.globals |= {
+            "company": self.product.settings.company,
+            "static": static_files.address,
+            "names": NAMES,
+            "icon": icon,
+            "q": lambda **values: urlencode({k: v for k, v in values.items() if v not in (None, "")}, doseq=True),
+        }
+        return environment
+
+
+class Screen:
+    """One reader before one page; `seat` is None on the pages before signing in."""
+
+    def __init__(self, request: Request, seat: Seat | None = None) -> None:
+        self.request, self._seat = request, seat
+
+    @property
+    def seat(self) -> Seat:
+        """Who sits here."""
+        assert self._seat is not None, "this page is for people who are signed in"
+        return self._seat
+
+    @property
+    def console(self) -> Console:
+        """What all pages share."""
+        found: Console = self.request.app.state.console
+        return found
+
+    @property
+    def product(self) -> App:
+        """The composed application."""
+        return self.console.product
+
+    @cached_property
+    def speech(self) -> Speech:
+        """How to speak to the reader: as they chose, else as their record or their browser says."""
+        if self._seat is not None:
+            return Speech(chosen(self.request) or Language(self._seat.person.language), self.console.zone)
+        otherwise = preferred(self.request, self.product.settings.language)
+        return Speech(chosen(self.request) or otherwise, self.console.zone)
+
+    @property
+    def label(self) -> labels.Labels:
+        """Words for codes."""
+        return labels.Labels(self.speech)
+
+    def reading(self) -> AbstractContextManager[Work]:
+        """A unit of work that only reads, as this person."""
+        return self.product.store.reading(self.seat.actor)
+
+    def work(self) -> AbstractContextManager[Work]:
+        """A unit of work, as this person."""
+        return self.product.store.work(self.seat.actor)
+
+    def html(self, template: str, **values: Any) -> Markup:
+        """A template, filled: for whole pages and for fragments that a script puts in place."""
+        speech, seat = self.speech, self._seat
+        preferences = seat.person.preferences if seat else {}
+        return Markup(
+            self.console.templates[speech.language]
+            .get_template(template)
+            .render(
+                lang=speech.language.value,
+                speech=speech,
+                label=self.label,
+                span=Span(speech, self.product.store.now()),
+                me=seat.person if seat else None,
+                has=lambda *roles: bool(seat and seat.actor.roles.intersection(roles)),
+                csrf=seat.session.csrf if seat else "",
+                theme=preferences.get("theme", "auto"),
+                density=preferences.get("density", "normal"),
+                path=self.request.url.path,
+                here=_here(self.request),
+                **values,
+            )
+        )
+
+    def page(self, template: str, status: int = HTTPStatus.OK, **values: Any) -> Response:
+        """A whole page; says first what the page before left to say."""
+        response = HTMLResponse(self.html(template, flash=self._flash(), **values), status)
+        response.delete_cookie(_FLASH, path="/console")
+        return self.dressed(response)
+
+    def fragment(self, template: str, status: int = HTTPStatus.OK, **values: Any) -> Response:
+        """A part of a page."""
+        return self.dressed(HTMLResponse(self.html(template, **values), status))
+
+    def json(self, content: Any, status: int = HTTPStatus.OK) -> Response:
+        """Data for our own script."""
+        return self.dressed(JSONResponse(content, status))
+
+    def go(self, path: str, say: str = "", *, tone: str = "good") -> Response:
+        """Elsewhere, by GET, so that a reload repeats nothing; `say` is shown there once. Only to our own pages."""
+        response = RedirectResponse(own(path), HTTPStatus.SEE_OTHER)
+        if say:
+            packed = base64.urlsafe_b64encode(json.dumps([tone, say[:600]]).encode()).decode()
+            response.set_cookie(_FLASH, packed, max_age=60, path="/console", **self.jar())
+        return self.dressed(response)
+
+    def jar(self) -> dict[str, Any]:
+        """Properties of our cookies."""
+        secure = self.product.settings.link_base.startswith("https:")
+        return {"samesite": "lax", "secure": secure, "httponly": True}
+
+    def dressed(self, response: Response) -> Response:
+        """With the headers every page has; pages of people are kept by no cache."""
+        response.headers.setdefault("Content-Security-Policy", _POLICY)
+        response.headers.setdefault("Cache-Control", "no-store")
+        if self.request.query_params.get("lang") == self.speech.language:
+            response.set_cookie(COOKIE, self.speech.language.value, max_age=_YEAR, path="/", **self.jar())
+        return response
+
+    def _flash(self) -> tuple[str, str] | None:
+        try:
+            tone, said = json.loads(base64.urlsafe_b64decode(self.request.cookies.get(_FLASH, "")))
+        except ValueError:
+            return None
+        return (str(tone), str(said)) if tone in ("good", "bad", "note") else None
+
+
+def own(path: str) -> str:
+    """A path of our own console; anything else becomes its first page (no open redirects)."""
+    plain = path.startswith("/console") and not path.startswith("//") and "\\" not in path and path.isprintable()
+    return path if plain and path[8:9] in ("", "/", "?", "#") else "/console"
+
+
+def _here(request: Request) -> str:
+    """This page's own address, for coming back."""
+    query = f"?{request.url.query}" if request.url.query else ""
+    return f"{quote(request.url.path)}{query}"
+
+
+_ICONS = {
+    path.stem: Markup(path.read_text(encoding="utf-8").strip()) for path in sorted((_HERE / "icons").glob("*.svg"))
+}
+
+
+def icon(name: str) -> Markup:
+    """A picture of 16 × 16, drawn in the colour of the text; decoration only."""
+    return _ICONS[name]

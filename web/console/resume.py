@@ -1,0 +1,62 @@
+"""A session that is over costs nobody their work: what was sent stays in the page and is sent again after signing in."""
+
+from __future__ import annotations
+
+from http import HTTPStatus
+from urllib.parse import urlencode
+
+from fastapi import Request
+from fastapi.concurrency import run_in_threadpool
+from fastapi.responses import Response
+from starlette.datastructures import FormData, UploadFile
+
+from complaints.domain.ports import SYSTEM
+from complaints.services import signin
+from complaints.services.signin import Seat
+from web.console.pages import Screen, own
+from web.console.seat import SAFE, cookie_name, posted
+
+#: Prefix of kept fields in the page where somebody signs in.
+KEPT = "kept."
+Fields = list[tuple[str, str]]
+
+
+async def ask(request: Request) -> Response:
+    """Sign in first; a script is told so, a form that was sent is kept."""
+    screen = Screen(request)
+    if "x-csrf" in request.headers:
+        return screen.json({"code": "sign_in", "say": ""}, HTTPStatus.UNAUTHORIZED)
+    if request.method in SAFE:
+        return screen.go(f"/console/sign-in?{_next(request)}")
+    fields = kept(await posted(request))
+    seat = await run_in_threadpool(_seated, screen)
+    if seat is not None:  # signed in anew in another tab: only the form is old
+        return again(Screen(request, seat), request.url.path, fields)
+    about = {"onward": request.url.path, "fields": fields, "errors": {}, "login": "", "expired": True}
+    return screen.page("sign_in.html", HTTPStatus.UNAUTHORIZED, **about)
+
+
+def again(screen: Screen, path: str, fields: Fields) -> Response:
+    """The form that was sent too late, ready to be sent again."""
+    fields = [(name, value) for name, value in fields if name != "csrf"]
+    return screen.page("resume.html", onward=own(path), fields=fields)
+
+
+def kept(form: FormData, prefix: str = "") -> Fields:
+    """The fields of a form, without files (a browser cannot give them back)."""
+    return [
+        (name.removeprefix(prefix), value)
+        for name, value in form.multi_items()
+        if not isinstance(value, UploadFile) and name.startswith(prefix) and name != "csrf"
+    ]
+
+
+def _seated(screen: Screen) -> Seat | None:
+    token = screen.request.cookies.get(cookie_name(screen.product), "")
+    with screen.product.store.reading(SYSTEM) as work:
+        return signin.seat(work, token) if token else None
+
+
+def _next(request: Request) -> str:
+    query = f"?{request.url.query}" if request.url.query else ""
+    return urlencode({"next": own(f"{request.url.path}{query}")})

@@ -1,0 +1,119 @@
+"""Who sits at the console: session cookie, roles a page needs, protection against forged requests.
+
+Every route of the console takes a `Screen` from one of the aliases at the end; that is where its roles are written,
+and where the test of all roles against all routes reads them.
+"""
+
+from __future__ import annotations
+
+import hmac
+from datetime import timedelta
+from typing import Annotated, Any
+from urllib.parse import urlsplit
+
+from fastapi import Depends, Request
+from fastapi.concurrency import run_in_threadpool
+from starlette.datastructures import FormData
+
+from complaints.domain.errors import Forbidden
+from complaints.domain.ports import SYSTEM
+from complaints.domain.vocabulary import Role
+from complaints.services import signin
+from complaints.services.signin import Seat
+from config.wiring import App
+from web.console.pages import Screen
+
+SAFE = frozenset({"GET", "HEAD"})
+#: Everybody who works here.
+STAFF = frozenset({Role.AGENT, Role.LEAD, Role.APPROVER, Role.MANAGER, Role.AUDITOR, Role.ADMIN})
+#: Those who handle complaints; auditors and administrators only look.
+CASEWORK = frozenset({Role.AGENT, Role.LEAD, Role.APPROVER, Role.MANAGER})
+#: Where somebody with a temporary password may go.
+_CHANGE_PASSWORD = ("/console/account/password", "/console/sign-out")
+
+
+class SignInFirst(Exception):
+    """Nobody is signed in, or no longer: the page is kept and shown again afterwards."""
+
+
+class ChangePassword(Exception):
+    """The password is temporary: it must be changed before anything else."""
+
+
+class Needs:
+    """A dependency: the screen of somebody signed in who has one of `roles`; 403 for others."""
+
+    def __init__(self, roles: frozenset[Role]) -> None:
+        self.roles = roles
+
+    async def __call__(self, request: Request) -> Screen:
+        """The screen, or `SignInFirst`, or `Forbidden`."""
+        product: App = request.app.state.product
+        token = request.cookies.get(cookie_name(product), "")
+        seat = await run_in_threadpool(_seat, product, token) if token else None
+        if seat is None:
+            raise SignInFirst
+        if request.method not in SAFE:
+            await _not_forged(request, seat)
+        if seat.person.password_temporary and request.url.path not in _CHANGE_PASSWORD:
+            raise ChangePassword
+        screen = Screen(request, seat)
+        request.state.screen = screen
+        if not seat.actor.roles & self.roles:
+            raise Forbidden(f"This page needs one of the roles: {', '.join(sorted(self.roles))}.")
+        return screen
+
+
+def _seat(product: App, token: str) -> Seat | None:
+    with product.store.reading(SYSTEM) as work:
+        seat = signin.seat(work, token)
+    if seat is not None and product.store.now() - seat.session.seen_at > timedelta(minutes=1):
+        with product.store.work(SYSTEM) as work:
+            signin.touch(work, seat.session)
+    return seat
+
+
+async def _not_forged(request: Request, seat: Seat) -> None:
+    """The request must carry the session's own token, as a header (script) or as a field (form)."""
+    given = request.headers.get("x-csrf", "") or str((await posted(request)).get("csrf", ""))
+    if not hmac.compare_digest(given.encode(), seat.session.csrf.encode()):
+        # an old form after a new sign-in: the person confirms it, nothing is lost
+        raise SignInFirst if same_site(request) else Forbidden("This form was not sent from our own page.")
+
+
+def same_site(request: Request) -> bool:
+    """Whether the browser says that the request comes from one of our own pages."""
+    origin = request.headers.get("origin", "")
+    return not origin or urlsplit(origin).netloc == request.headers.get("host", "")
+
+
+async def posted(request: Request) -> FormData:
+    """The form that was sent, read once."""
+    if not request.headers.get("content-type", "").startswith(
+        ("application/x-www-form-urlencoded", "multipart/form-data")
+    ):
+        return FormData()
+    return await request.form(max_files=20, max_fields=400, max_part_size=1_000_000)
+
+
+def cookie_name(product: App) -> str:
+    """`__Host-` binds the cookie to this host and to https (RFC 6265bis), where there is https."""
+    return "__Host-console" if secure(product) else "console"
+
+
+def secure(product: App) -> bool:
+    """Whether people reach us by https."""
+    return product.settings.link_base.startswith("https:")
+
+
+def _screen(roles: frozenset[Role]) -> Any:
+    return Depends(Needs(roles))
+
+
+Entries = Annotated[FormData, Depends(posted)]
+Staff = Annotated[Screen, _screen(STAFF)]
+Caseworker = Annotated[Screen, _screen(CASEWORK)]
+Leader = Annotated[Screen, _screen(frozenset({Role.LEAD, Role.MANAGER}))]
+Overseer = Annotated[Screen, _screen(frozenset({Role.LEAD, Role.MANAGER, Role.AUDITOR, Role.ADMIN}))]
+Auditor = Annotated[Screen, _screen(frozenset({Role.MANAGER, Role.AUDITOR, Role.ADMIN}))]
+Administrator = Annotated[Screen, _screen(frozenset({Role.ADMIN}))]

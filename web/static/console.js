@@ -1,0 +1,128 @@
+// What every page of the console shares: keyboard, dialogs, palette, drafts of rows, gentle notices. Pages work without it.
+"use strict";
+
+const $ = (selector, root = document) => root.querySelector(selector);
+const $$ = (selector, root = document) => [...root.querySelectorAll(selector)];
+const csrf = () => $('meta[name="csrf"]')?.content ?? "";
+
+/** Ask our own server; resolves to the Response, or null after saying why it could not be had. */
+async function ask(url, options = {}) {
+  const headers = { "X-CSRF": csrf(), Accept: "application/json, text/html", ...options.headers };
+  try {
+    const answer = await fetch(url, { credentials: "same-origin", redirect: "follow", ...options, headers });
+    if (answer.status === 401) { toast($("#toasts").dataset.signedOut); return null; }
+    return answer;
+  } catch {
+    toast($("#toasts").dataset.away);
+    return null;
+  }
+}
+
+function toast(text) {
+  const box = $("#toasts");
+  if (!box || !text || [...box.children].some((p) => p.textContent === text)) return;
+  const p = document.createElement("p");
+  p.textContent = text;
+  box.append(p);
+  setTimeout(() => p.remove(), 6000);
+}
+
+// -- dialogs and dismissals
+document.addEventListener("click", (event) => {
+  const opener = event.target.closest("[data-open]");
+  if (opener) { const dialog = document.getElementById(opener.dataset.open); dialog?.showModal(); $("[autofocus], input:not([type=hidden]), textarea, select", dialog)?.focus(); }
+  if (event.target.closest("[data-dismiss]")) event.target.closest(".flash").remove();
+  if (event.target.nodeName === "DIALOG") event.target.close();
+});
+
+// -- rows that can be added and removed
+document.addEventListener("click", (event) => {
+  const add = event.target.closest("[data-row-add]");
+  if (add) {
+    const set = add.closest("[data-rows]");
+    const taken = $$("[name]", set).map((e) => Number((e.name.slice(set.dataset.rows.length + 1).match(/^\d+/) ?? [-1])[0]));
+    const row = $("template", set).content.cloneNode(true);
+    for (const element of row.querySelectorAll("*"))
+      for (const name of ["id", "name", "for", "aria-describedby"])
+        if (element.hasAttribute(name)) element.setAttribute(name, element.getAttribute(name).replaceAll(`${set.dataset.rows}-#-`, `${set.dataset.rows}-${Math.max(-1, ...taken) + 1}-`));
+    add.before(row);
+    $("input, select, textarea", add.previousElementSibling)?.focus();
+  }
+  event.target.closest("[data-row-remove]")?.closest(".row-of-list").remove();
+});
+
+// -- a form is sent once
+document.addEventListener("submit", (event) => {
+  const form = event.target;
+  if (form.method !== "post") return;
+  if (form.dataset.sending) { event.preventDefault(); return; }
+  form.dataset.sending = "1";
+  setTimeout(() => delete form.dataset.sending, 5000);
+});
+addEventListener("pageshow", () => $$("form[data-sending]").forEach((form) => delete form.dataset.sending));
+
+// -- keyboard: elements say their own keys with data-key; two letters in a row such as "g i"
+const typing = (element) => element.matches("input:not([type=checkbox]):not([type=radio]), textarea, select, [contenteditable]");
+let first = "";
+document.addEventListener("keydown", (event) => {
+  if ((event.ctrlKey || event.metaKey) && event.key.toLowerCase() === "k") { event.preventDefault(); openPalette(); return; }
+  if ((event.ctrlKey || event.metaKey) && event.key === "Enter") { event.target.closest("form")?.requestSubmit(); return; }
+  if (event.ctrlKey || event.metaKey || event.altKey || typing(event.target) || $("dialog[open]")) return;
+  const keys = first ? `${first} ${event.key}` : event.key;
+  first = "";
+  if (event.key === "?") { $("#help")?.showModal(); return; }
+  if (event.key === "/") { const search = $("[data-search]"); if (search) { event.preventDefault(); search.focus(); search.select(); } else openPalette(); return; }
+  const target = $(`[data-key="${CSS.escape(keys)}"]`);
+  if (target) { event.preventDefault(); target.matches("input, textarea, select") ? target.focus() : target.click(); }
+  else if (event.key === "g") { first = "g"; setTimeout(() => { first = ""; }, 1200); }
+});
+
+// -- palette: pages of the menu at once, complaints and people from the server
+let asked = 0;
+function openPalette() {
+  const dialog = $("#palette");
+  if (!dialog || dialog.open) return;
+  dialog.showModal();
+  const input = $("#palette-q");
+  input.value = "";
+  fill("");
+  input.focus();
+}
+const pages = () => $$(".side li a").map((a) => ({ href: a.getAttribute("href"), title: $("span", a).textContent, about: "" }));
+async function fill(words) {
+  const turn = ++asked;
+  const plain = words.trim().toLowerCase();
+  show(pages().filter((p) => p.title.toLowerCase().includes(plain)));
+  if (plain.length < 2) return;
+  const answer = await ask(`/console/palette?q=${encodeURIComponent(words)}`);
+  if (answer?.ok && turn === asked) show([...(await answer.json()), ...pages().filter((p) => p.title.toLowerCase().includes(plain))]);
+}
+function show(found) {
+  const list = $("#palette-found");
+  list.replaceChildren(...found.slice(0, 14).map((one, n) => {
+    const item = document.createElement("li");
+    item.role = "option"; item.id = `found-${n}`; item.dataset.href = one.href;
+    item.setAttribute("aria-selected", String(n === 0));
+    const about = document.createElement("small");
+    about.textContent = one.about;
+    item.append(one.title, about);
+    return item;
+  }));
+  if (!found.length) { const none = document.createElement("li"); none.textContent = list.dataset.nothing; list.append(none); }
+  $("#palette-q").setAttribute("aria-activedescendant", found.length ? "found-0" : "");
+}
+$("#palette-q")?.addEventListener("input", (event) => fill(event.target.value));
+$("#palette-q")?.addEventListener("keydown", (event) => {
+  const items = $$("#palette-found [role=option]");
+  const at = items.findIndex((item) => item.ariaSelected === "true");
+  if (event.key === "ArrowDown" || event.key === "ArrowUp") {
+    event.preventDefault();
+    const next = items[(at + (event.key === "ArrowDown" ? 1 : items.length - 1)) % items.length];
+    items.forEach((item) => item.setAttribute("aria-selected", String(item === next)));
+    next?.scrollIntoView({ block: "nearest" });
+    event.target.setAttribute("aria-activedescendant", next?.id ?? "");
+  } else if (event.key === "Enter" && items[at]) { event.preventDefault(); location.href = items[at].dataset.href; }
+});
+$("#palette-found")?.addEventListener("click", (event) => { const item = event.target.closest("[data-href]"); if (item) location.href = item.dataset.href; });
+
+$("[data-focus]")?.focus();

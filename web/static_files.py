@@ -44,7 +44,7 @@ def address(name: str) -> str:
     return f"/static/{name}?v={files()[name].mark}"
 
 
-router = APIRouter()
+router = APIRouter(tags=["static"])
 
 
 @router.get("/static/{name}", name="static", include_in_schema=False)

@@ -1,4 +1,4 @@
-"""A session that is over costs nobody their work: what was sent stays in the page and is sent again after signing in."""
+"""A session that is over costs nobody their work: what was sent stays in the page, to be sent after signing in."""
 
 from __future__ import annotations
 

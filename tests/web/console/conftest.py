@@ -87,9 +87,7 @@ class Office:
     def complain(self, **changes: Any) -> str:
         """A new complaint, screened, classified and acknowledged; its reference."""
         with self.product.store.work(SYSTEM) as work:
-            reference = intake.submit(
-                work, intake.NewComplaint.model_validate(SUBMISSION | changes)
-            ).complaint.reference
+            reference = intake.submit(work, intake.NewComplaint.model_validate(SUBMISSION | changes)).reference
         walked(self.product, reference)
         return reference
 

@@ -31,12 +31,12 @@ def N_(text: str) -> str:
 
 
 @cache
-def words(language: Language) -> gettext.NullTranslations:
-    """All catalogues, compiled in memory from their .po files: sources are English, so English needs none."""
+def words(language: Language, room: str) -> gettext.NullTranslations:
+    """The words of one room, `portal` or `console`, compiled from its .po files: sources are English, which needs none."""
     if language is Language.EN:
         return gettext.NullTranslations()
     whole = Catalog(locale="zh_CN")
-    for path in sorted((CATALOGUES / "zh_CN" / "LC_MESSAGES").glob("*.po")):
+    for path in sorted((CATALOGUES / "zh_CN" / "LC_MESSAGES").glob(f"{room}*.po")):
         with path.open("rb") as source:
             for message in read_po(source, locale="zh_CN"):
                 whole[message.id] = message
@@ -73,6 +73,7 @@ class Speech:
 
     language: Language
     zone: ZoneInfo
+    room: str = "portal"
 
     @property
     def locale(self) -> Locale:
@@ -81,7 +82,7 @@ class Speech:
 
     def say(self, text: str, **values: object) -> str:
         """A text of the catalogue, with values filled in."""
-        found = words(self.language).gettext(text)
+        found = words(self.language, self.room).gettext(text)
         return found % values if values else found
 
     def day(self, at: datetime) -> str:

@@ -26,6 +26,7 @@ from complaints.domain.vocabulary import Severity
 from complaints.store.tables import Person
 from web.console.labels import TABLES, Labels
 from web.language import N_, Speech
+from web.spoken_errors import spoken
 
 Options = list[tuple[str, str]]
 #: Text longer than this gets several lines.
@@ -239,6 +240,6 @@ _SAID = {
 def faults(problems: Iterable[FieldProblem], speech: Speech) -> dict[str, str]:
     """What is wrong with each field, by its name on the screen; the key "" is for the form as a whole."""
     return {
-        p.field.replace(".", "-"): speech.say(_SAID[p.code]) if p.code in _SAID else speech.say(p.message)
+        p.field.replace(".", "-"): speech.say(_SAID[p.code]) if p.code in _SAID else spoken(speech.language, p.message)
         for p in problems
     }

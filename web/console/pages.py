@@ -52,7 +52,7 @@ class Console:
             lstrip_blocks=True,
             extensions=["jinja2.ext.i18n"],
         )
-        environment.install_gettext_translations(words(language), newstyle=True)  # type: ignore[attr-defined]  # i18n
+        environment.install_gettext_translations(words(language, "console"), newstyle=True)  # type: ignore[attr-defined]  # i18n
         environment.globals |= {
             "company": self.product.settings.company,
             "static": static_files.address,
@@ -90,9 +90,9 @@ class Screen:
     def speech(self) -> Speech:
         """How to speak to the reader: as they chose, else as their record or their browser says."""
         if self._seat is not None:
-            return Speech(chosen(self.request) or Language(self._seat.person.language), self.console.zone)
+            return Speech(chosen(self.request) or Language(self._seat.person.language), self.console.zone, "console")
         otherwise = preferred(self.request, self.product.settings.language)
-        return Speech(chosen(self.request) or otherwise, self.console.zone)
+        return Speech(chosen(self.request) or otherwise, self.console.zone, "console")
 
     @property
     def label(self) -> labels.Labels:

@@ -18,6 +18,7 @@ from web.console.pages import Screen
 from web.console.resume import ask
 from web.console.seat import ChangePassword, SignInFirst
 from web.language import Speech
+from web.spoken_errors import spoken
 
 logger = logging.getLogger("web")
 
@@ -65,4 +66,4 @@ def by_script(request: Request) -> bool:
 
 def said_of(speech: Speech, error: Exception) -> str:
     """An error in the reader's words, as far as the catalogue knows it; a fault of the database is told by its page."""
-    return speech.say(str(error)) if isinstance(error, ComplaintsError) else ""
+    return spoken(speech.language, str(error)) if isinstance(error, ComplaintsError) else ""

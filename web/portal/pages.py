@@ -54,7 +54,7 @@ class Portal:
             lstrip_blocks=True,
             extensions=["jinja2.ext.i18n"],
         )
-        environment.install_gettext_translations(words(language), newstyle=True)  # type: ignore[attr-defined]  # i18n
+        environment.install_gettext_translations(words(language, "portal"), newstyle=True)  # type: ignore[attr-defined]  # i18n
         environment.globals |= {
             "company": self.product.settings.company,
             "static": static_files.address,

@@ -1,0 +1,40 @@
+"""What the product refuses is said in English by the domain; here a reader gets it in their language.
+
+The catalogue `errors.po` holds each sentence with its holes (`%(name)s`); a finished sentence is matched against them.
+A house test keeps catalogue and code together.
+"""
+
+from __future__ import annotations
+
+import re
+from functools import cache
+
+from babel.messages.pofile import read_po
+
+from complaints.domain.vocabulary import Language
+from web.language import CATALOGUES
+
+_HOLE = re.compile(r"%\\?\((\w+)\\?\)s")
+
+
+@cache
+def _sentences() -> tuple[dict[str, str], list[tuple[re.Pattern[str], str]]]:
+    """Whole sentences, and patterns of those with holes: the more words a pattern has, the earlier it is tried."""
+    with (CATALOGUES / "zh_CN" / "LC_MESSAGES" / "errors.po").open("rb") as source:
+        known = {str(m.id): str(m.string) for m in read_po(source, locale="zh_CN") if m.id}
+    whole = {english: chinese for english, chinese in known.items() if not _HOLE.search(english)}
+    holed = sorted((e for e in known if e not in whole), key=lambda e: -len(_HOLE.sub("", e)))
+    return whole, [(re.compile(_HOLE.sub(r"(?P<\1>.+?)", re.escape(e)), re.S), known[e]) for e in holed]
+
+
+def spoken(language: Language, text: str) -> str:
+    """A refusal in the reader's language; unchanged where the catalogue does not know it."""
+    if language is Language.EN:
+        return text
+    whole, patterns = _sentences()
+    if text in whole:
+        return whole[text]
+    for pattern, chinese in patterns:
+        if found := pattern.fullmatch(text):
+            return chinese % found.groupdict()
+    return text

@@ -17,6 +17,7 @@ from complaints.domain.vocabulary import (
     StepKind,
     StepState,
 )
+from complaints.services import notices
 from complaints.services.contact import way_to_reach
 from complaints.store.columns import new_id
 from complaints.store.tables import Complainant, Complaint, Remedy, Step
@@ -53,6 +54,9 @@ ROLE: Mapping[StepKind, Role] = {
 }
 
 _LIVE = (StepState.OPEN, StepState.CLAIMED)
+
+#: Ends that a letter of their own has told already.
+_TOLD = frozenset({ClosingCategory.WITHDRAWN, ClosingCategory.MERGED, ClosingCategory.REJECTED})
 
 
 def open_steps(work: Work, complaint: Complaint) -> list[Step]:
@@ -172,6 +176,8 @@ def _open_remedies(work: Work, complaint: Complaint) -> None:
 
 def _closed(work: Work, complaint: Complaint, window: timedelta) -> None:
     complaint.closed_at = work.now
+    if complaint.closing_category not in _TOLD:
+        notices.tell_complainants(work, complaint, "closure", str(complaint.round))
     final = complaint.closing_category in (
         ClosingCategory.WITHDRAWN,
         ClosingCategory.MERGED,

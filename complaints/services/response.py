@@ -42,7 +42,9 @@ def respond(work: Work, complaint_id: UUID, renderer: Renderer) -> Next:
         except ContentGateFailed as gate:
             why = str(gate)
         if why:
-            draft = compose(work, complaint, renderer, complaint.language)
+            readers = notices.parties(work, complaint)
+            name = readers[0].name if len(readers) == 1 else ""  # one draft for all: nobody reads another's name
+            draft = compose(work, complaint, renderer, complaint.language, name)
             step = opening.open_step(work, complaint, StepKind.RESPONSE, context={"why": why})
             step.draft = {"body": draft.text}
             work.session.add(step)
@@ -50,13 +52,10 @@ def respond(work: Work, complaint_id: UUID, renderer: Renderer) -> Next:
     return next_move(position(work, complaint))
 
 
-def compose(work: Work, complaint: Complaint, renderer: Renderer, language: str) -> Letter:
-    """The letter as the machine would write it."""
-    return renderer.render(
-        "response",
-        Language(language),
-        letter_context(work, complaint, Language(language)),
-    )
+def compose(work: Work, complaint: Complaint, renderer: Renderer, language: str, name: str) -> Letter:
+    """The letter as the machine would write it; `name` as in the salutation, empty where there is none."""
+    context = letter_context(work, complaint, Language(language)) | {"name": name}
+    return renderer.render("response", Language(language), context)
 
 
 def missing_elements(work: Work, complaint: Complaint, text: str) -> list[str]:
@@ -99,7 +98,7 @@ def send(
             letter = Letter(_subject(complaint, person), body)
         else:
             assert renderer is not None
-            letter = compose(work, complaint, renderer, person.language)
+            letter = compose(work, complaint, renderer, person.language, person.name)
         missing = missing_elements(work, complaint, letter.text)
         if body is not None and latest is not None and "reasons" in missing and len(body.strip()) >= 40:
             missing.remove("reasons")  # a person may give the reasons in their own words

@@ -216,7 +216,7 @@ def _hand_over(work: Work, complaint: Complaint, step: Step) -> None:
         notices.tell_staff(
             work,
             complaint,
-            "step_assigned",
+            _letter(step),
             step.gate,
             tags=["team", step.team],
             context=_step_context(step),
@@ -234,11 +234,15 @@ def _hand_over(work: Work, complaint: Complaint, step: Step) -> None:
     notices.tell_staff(
         work,
         complaint,
-        "step_assigned",
+        _letter(step),
         step.gate,
         people=[person],
         context=_step_context(step),
     )
+
+
+def _letter(step: Step) -> str:
+    return "call_back_request" if step.kind == StepKind.CALL_BACK else "step_assigned"
 
 
 def _step_context(step: Step) -> dict[str, object]:

@@ -37,8 +37,9 @@ def test_straight(desk: Desk) -> None:
     desk.end_window(case)
     desk.sound(case, "archived", "explanation")
     assert desk.kinds(case) == [*ANSWERED, "confirm", *END]
-    for kind in ("acknowledgment", "response", "survey"):
+    for kind in ("acknowledgment", "response", "survey", "closure"):
         assert desk.letters(case, kind) == ["bob@customer.example"]
+    assert [m.letter.text.splitlines()[0] for m in desk.sender.sent if m.kind == "response"] == ["Dear Bob,"]
     row = desk.complaint(case)
     assert row.acknowledged_at == row.received_at
     assert row.archived_at == desk.now()
@@ -400,6 +401,8 @@ def test_reopened_at_the_closure_step(desk: Desk) -> None:
 def test_called_back(desk: Desk, answer: Mapping[str, bool], event: str) -> None:
     case = desk.investigated(complainant=PHONE_ONLY)
     assert [s.gate for s in desk.open_steps(case)] == ["call_back-1"]
+    (request,) = [m for m in desk.sender.sent if m.kind == "call_back_request"]
+    assert "desk.example" in request.to
     desk.complete(case, desk.agent, StepKind.CALL_BACK, **answer)
     desk.end_window(case)
     desk.sound(case, "archived", "explanation", acknowledgments=0)
@@ -440,7 +443,7 @@ def test_only_the_safe_address_is_ever_used(desk: Desk) -> None:
     desk.end_window(case)
     desk.sound(case, "archived", "explanation")
     assert desk.sender.to("home@customer.example") == []
-    assert len(desk.sender.to("safe@customer.example")) == 3
+    assert len(desk.sender.to("safe@customer.example")) == 4
 
 
 # -- the response letter

@@ -12,12 +12,27 @@ from pathlib import Path
 
 import psycopg
 from psycopg import sql
-from sqlalchemy.engine import URL, make_url
+from sqlalchemy import text
+from sqlalchemy.engine import URL, Engine, make_url
+from sqlmodel import SQLModel
 
 from deployments.stack import embedded_postgres
 from deployments.stack.migrate import upgrade
 
 _TEMPLATE = "complaints_template"
+#: Tables that refuse to be changed or emptied, until their triggers are told to look away.
+_LOGS = ("event", "adminevent")
+
+
+def empty_tables(engine: Engine) -> None:
+    """Make the database as new for the next test: two milliseconds, where another database takes three hundred."""
+    deletes = "; ".join(f"delete from {t.name}" for t in reversed(SQLModel.metadata.sorted_tables))
+    with engine.begin() as connection:
+        for log in _LOGS:
+            connection.execute(text(f"alter table {log} disable trigger user"))
+        connection.execute(text(deletes))
+        for log in _LOGS:
+            connection.execute(text(f"alter table {log} enable trigger user"))
 
 
 @dataclass
@@ -59,6 +74,13 @@ class Databases:
     def drop(self, url: str) -> None:
         """Drop a database made here, whoever is still connected."""
         self._drop(str(make_url(url).database))
+
+    def disconnect(self, url: str) -> None:
+        """End all connections to a database made here."""
+        with psycopg.connect(self.admin, autocommit=True) as connection:
+            connection.execute(
+                "select pg_terminate_backend(pid) from pg_stat_activity where datname = %s", [make_url(url).database]
+            )
 
     def _template(self) -> str:
         name = f"{_TEMPLATE}_{os.getpid()}"

@@ -9,8 +9,8 @@ from babel.messages.extract import extract_from_dir
 from babel.messages.pofile import read_po
 
 from complaints.domain.vocabulary import ClosingCategory, Need, Status
-from web.portal import answers, case
 from web.language import CATALOGUES
+from web.portal import answers, case
 
 _PORTAL = CATALOGUES.parent / "portal"
 _MAP = [("**.py", "python"), ("templates/**.html", "jinja2")]

@@ -1,0 +1,28 @@
+"""What all tests of the web share: one database, emptied before each test."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from sqlalchemy import create_engine
+from sqlalchemy.pool import NullPool
+
+from tests.databases import Databases, empty_tables
+
+
+@pytest.fixture(scope="session")
+def web_database(databases: Databases) -> Iterator[str]:
+    """SQLAlchemy URL of the database that these tests use one after the other."""
+    url = databases.fresh()
+    yield url
+    databases.drop(url)
+
+
+@pytest.fixture
+def database(web_database: str, databases: Databases) -> str:
+    """SQLAlchemy URL of an empty database, as if it were new; whoever a former test left connected is sent away."""
+    databases.disconnect(web_database)
+    engine = create_engine(web_database, poolclass=NullPool)
+    empty_tables(engine)
+    return web_database

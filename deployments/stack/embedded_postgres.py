@@ -25,6 +25,7 @@ import signal
 import socket
 import subprocess
 import time
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -43,6 +44,8 @@ SUPERUSER = "postgres"
 DATABASES = ("complaints", "prefect")
 #: A Unix socket's path has 107 bytes; PostgreSQL adds its name to the folder.
 _LONGEST_SOCKET_FOLDER = 107 - len("/.s.PGSQL.5432.lock")
+#: Loopback ports for longer ones: below those that systems hand out to clients.
+_LOWEST_PORT, _PORTS = 20_000, 12_000
 
 #: What every cluster runs with. Sized for one machine that also runs everything else.
 _TUNING = {
@@ -326,9 +329,12 @@ def _address(folder: Path) -> tuple[str, int]:
     """A Unix socket needs no free port and is reachable by nobody else; loopback where its path is too long."""
     if len(os.fsencode(folder.resolve())) <= _LONGEST_SOCKET_FOLDER:
         return str(folder.resolve()), 5432
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return "127.0.0.1", int(probe.getsockname()[1])
+    first = zlib.crc32(os.fsencode(folder.resolve()))  # folders differ, so two starts at once try different ports
+    for port in (_LOWEST_PORT + (first + n) % _PORTS for n in range(_PORTS)):
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)):
+                return "127.0.0.1", port
+    raise StackError(f"No port from {_LOWEST_PORT} is free. Choose a COMPLAINTS_HOME with a shorter path.")
 
 
 def _server(folder: Path, host: str, port: int, durable: bool) -> list[str]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -26,6 +25,7 @@ from complaints.runs.prefect_api import PrefectRuns
 from deployments.prefect_settings import SERVER, WORKER
 from deployments.warm_worker import WarmWorker
 from tests.databases import Databases
+from tests.ports import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
 
@@ -83,13 +83,6 @@ class PrefectServer:
         body = {"flow_runs": {"id": {"any_": [str(run_id)]}}, "sort": "EXPECTED_START_TIME_ASC"}
         found: list[dict[str, Any]] = self.http.post("/task_runs/filter", json=body).json()
         return found
-
-
-def free_port() -> int:
-    """A port nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @pytest.fixture(scope="session")

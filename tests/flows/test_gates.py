@@ -13,8 +13,9 @@ import pytest
 
 from complaints.domain.errors import Permanent, Retryable
 from complaints.runs.prefect_api import PrefectRuns
-from tests.flows.conftest import PrefectServer, free_port
+from tests.flows.conftest import PrefectServer
 from tests.flows.samples import note
+from tests.ports import free_port
 
 Worker = Callable[..., Any]
 FORM = {"gate": "first-1", "outcome": "upheld", "reason": "seen"}

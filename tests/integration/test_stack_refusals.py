@@ -19,12 +19,7 @@ from deployments.stack import supervisor
 from deployments.stack.errors import StackError
 from deployments.stack.migrate import upgrade
 from deployments.stack.supervisor import Stack
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+from tests.ports import free_port
 
 
 @pytest.fixture

@@ -32,7 +32,7 @@ def N_(text: str) -> str:
 
 @cache
 def words(language: Language, room: str) -> gettext.NullTranslations:
-    """The words of one room, `portal` or `console`, compiled from its .po files: sources are English, which needs none."""
+    """The words of one room, `portal` or `console`, from its .po files; sources are English, which needs none."""
     if language is Language.EN:
         return gettext.NullTranslations()
     whole = Catalog(locale="zh_CN")

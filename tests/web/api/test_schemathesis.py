@@ -1,7 +1,11 @@
-"""The OpenAPI document keeps its word: schemathesis against the running API, all checks, no finding."""
+"""The OpenAPI document keeps its word: schemathesis against the running API, all checks, no finding.
+
+COMPLAINTS_TEST_EXAMPLES draws more inputs per operation, for a long look.
+"""
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -15,6 +19,8 @@ from tests.web.api.conftest import SUBMISSION, make_key, walked
 from tests.web.api.server import serving
 from web.app import create_app
 
+#: Drawn inputs per operation; every boundary of the schema is tried beside them (phase "coverage").
+_EXAMPLES = int(os.environ.get("COMPLAINTS_TEST_EXAMPLES", "20"))
 _CONFIG = Path(__file__).with_name("schemathesis.toml")
 
 
@@ -57,6 +63,7 @@ def _start(url: str, key: str, folder: Path, reference: str | None, *options: st
         f"--header=Authorization: Bearer {key}",
         "--checks=all",
         "--continue-on-failure",
+        f"--max-examples={_EXAMPLES}",
         "--no-color",
         *options,
     ]

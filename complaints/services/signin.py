@@ -1,6 +1,8 @@
 """Signing in at the console: passwords, failed attempts that lock, sessions kept on the server.
 
-Passwords are hashed with argon2id (RFC 9106). The cookie holds 256 random bits; the database holds only their SHA-256.
+Too many wrong passwords lock a login for a while, whose owner is told by mail; too many from one network address make
+that address wait. Passwords are hashed with argon2id (RFC 9106). The cookie holds 256 random bits; the database holds
+only their SHA-256.
 """
 
 from __future__ import annotations
@@ -15,10 +17,11 @@ from uuid import UUID
 from pwdlib import PasswordHash
 from pwdlib.hashers.argon2 import Argon2Hasher
 from sqlalchemy import update
-from sqlmodel import col, select
+from sqlmodel import col, func, select
 
-from complaints.domain.errors import Forbidden, InvalidInput
+from complaints.domain.errors import FieldProblem, Forbidden, InvalidInput
 from complaints.domain.ports import Actor
+from complaints.services import administration, notices
 from complaints.services.routing import as_actor
 from complaints.store.columns import new_id
 from complaints.store.tables import Person, SignIn, WebSession
@@ -27,6 +30,8 @@ from complaints.store.unit import Work
 #: So many wrong passwords within `WINDOW` lock the login until `WINDOW` after the last of them.
 MOST_FAILURES = 5
 WINDOW = timedelta(minutes=15)
+#: So many wrong passwords from one network address within `WINDOW`, for whatever logins, make it wait.
+MOST_FROM_ADDRESS = 50
 #: A session ends this long after signing in, or after `IDLE` without a request.
 LIFETIME = timedelta(hours=12)
 IDLE = timedelta(hours=4)
@@ -64,16 +69,44 @@ class Seat:
 
 def check_password(password: str) -> None:
     """`InvalidInput` for a password that is too short or too long (NIST SP 800-63B: length is what counts)."""
-    if not SHORTEST <= len(password) <= LONGEST:
-        raise InvalidInput(f"use {SHORTEST} to {LONGEST} characters", "password")
+    if problem := _length_problem(password, "password"):
+        raise InvalidInput([problem])
 
 
-def set_password(work: Work, person: Person, password: str, *, temporary: bool = False) -> None:
-    """A new password; sessions opened with the old one end."""
+def _length_problem(password: str, field: str) -> FieldProblem | None:
+    if SHORTEST <= len(password) <= LONGEST:
+        return None
+    return FieldProblem(field, f"Use {SHORTEST} to {LONGEST} characters.")
+
+
+def set_password(work: Work, person: Person, password: str, *, temporary: bool = False, keep: str = "") -> None:
+    """A new password; sessions opened with the old one end, but for the one to `keep`."""
     check_password(password)
     person.password_hash, person.password_temporary = _hasher().hash(password), temporary
     work.session.add(person)
-    end_sessions(work, person.id)
+    end_sessions(work, person.id, but=keep)
+
+
+def change_password(work: Work, person: Person, old: str, new: str, repeat: str, *, keep: str) -> None:
+    """A person's own change; `InvalidInput` names each wrong field. The session `keep` stays open, all others end."""
+    problems = []
+    if not knows_password(person, old):
+        problems.append(FieldProblem("password_old", "This is not your present password."))
+    if problem := _length_problem(new, "password_new"):
+        problems.append(problem)
+    elif new in (old, person.login):
+        problems.append(FieldProblem("password_new", "Choose another password than the present one or your login."))
+    if new != repeat:
+        problems.append(FieldProblem("password_repeat", "This is not the same as the new password."))
+    if problems:
+        raise InvalidInput(problems)
+    set_password(work, person, new, keep=keep)
+    administration.note(work, "password_changed", person.login)
+
+
+def knows_password(person: Person, password: str) -> bool:
+    """Whether this is the person's password."""
+    return bool(person.password_hash) and _hasher().verify(password[:LONGEST], person.password_hash or "")
 
 
 def temporary_password(work: Work, person: Person) -> str:
@@ -85,18 +118,44 @@ def temporary_password(work: Work, person: Person) -> str:
 
 def check(work: Work, login: str, password: str, address: str) -> Person:
     """Whose login and password these are; `WrongPassword` or `Locked`. Commit even then: attempts must be kept."""
-    until = locked_until(work, login)
-    if until is not None:
-        attempt(work, login, address, "locked", "password")
-        raise Locked(until)
+    refuse_locked(work, login, address, "password")
     person = work.session.exec(select(Person).where(Person.login == login)).first()
     known = person.password_hash if person is not None and person.active else None
     # an unknown login takes as long as a wrong password
     good = _hasher().verify(password[:LONGEST], known or _nobody())
     if person is None or known is None or not good:
-        attempt(work, login, address, "wrong", "password")
+        failed(work, login, address, "password", person)
         raise WrongPassword
     return person
+
+
+def refuse_locked(work: Work, login: str, address: str, via: str) -> None:
+    """`Locked` while the login is locked or its network address must wait; the attempt is kept."""
+    until = locked_until(work, login) or _crowded_until(work, address)
+    if until is not None:
+        attempt(work, login, address, "locked", via)
+        raise Locked(until)
+
+
+def failed(work: Work, login: str, address: str, via: str, person: Person | None) -> None:
+    """Keep a wrong attempt; the one that locks the login is told to its owner."""
+    attempt(work, login, address, "wrong", via)
+    until = locked_until(work, login)
+    if until is not None and person is not None and person.active and person.email:
+        told = {"locked_at": work.now.isoformat(), "locked_until": until.isoformat(), "address": address}
+        notices.tell_staff(work, None, "locked_out", work.now.isoformat(), people=[person], context=told)
+
+
+def _crowded_until(work: Work, address: str) -> datetime | None:
+    """Until when a network address with very many wrong passwords must wait."""
+    if not address:
+        return None
+    count, first = work.session.exec(
+        select(func.count(), func.min(SignIn.at)).where(
+            SignIn.address == address, SignIn.at > work.now - WINDOW, SignIn.outcome == "wrong"
+        )
+    ).one()
+    return first + WINDOW if count >= MOST_FROM_ADDRESS else None
 
 
 def locked_until(work: Work, login: str) -> datetime | None:

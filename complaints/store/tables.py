@@ -367,7 +367,10 @@ class WebSession(SQLModel, table=True):
 class SignIn(SQLModel, table=True):
     """One attempt to sign in; failures in a row lock the login for a while."""
 
-    __table_args__ = (Index("sign_in_login", "login", "at"),)
+    __table_args__ = (
+        Index("sign_in_login", "login", "at"),
+        Index("sign_in_wrong", "address", "at", postgresql_where=text("outcome = 'wrong'")),
+    )
 
     id: UUID = Field(primary_key=True)
     at: datetime = instant(index=True)
@@ -375,6 +378,14 @@ class SignIn(SQLModel, table=True):
     address: str
     outcome: str  #: ok, wrong, locked
     via: str  #: password, totp, oidc
+
+
+class RecoveryCode(SQLModel, table=True):
+    """A code that stands in for the second factor, once. 80 random bits, of which only the SHA-256 is stored."""
+
+    person_id: UUID = Field(foreign_key="person.id", primary_key=True)
+    hash: str = Field(primary_key=True)
+    used_at: datetime | None = instant(null=True)
 
 
 class SavedView(SQLModel, table=True):

@@ -1,15 +1,20 @@
-"""One's own account: how the console looks, password, second factor, where one is signed in."""
+"""One's own account: how the console looks, the password, where one is signed in."""
 
 from __future__ import annotations
+
+from http import HTTPStatus
 
 from fastapi import APIRouter
 from fastapi.responses import Response
 
+from complaints.domain.errors import InvalidInput
 from complaints.domain.vocabulary import Language
+from complaints.services import signin, totp
 from complaints.store.tables import Person
+from web.console import fields
 from web.console.route import PageRoute
 from web.console.seat import Entries, Staff
-from web.language import COOKIE
+from web.language import COOKIE, N_
 
 router = APIRouter(route_class=PageRoute)
 _LOOKS = {"theme": ("auto", "light", "dark"), "density": ("normal", "compact")}
@@ -30,3 +35,46 @@ def look(screen: Staff, entries: Entries) -> Response:
     if entries.get("language"):
         response.delete_cookie(COOKIE, path="/")
     return response
+
+
+@router.get("/account")
+def account(screen: Staff) -> Response:
+    """Who one is here, and how one signs in."""
+    with screen.reading() as work:
+        sessions = signin.sessions(work, screen.seat.person.id)
+        left = totp.recovery_codes_left(work, screen.seat.person)
+        teams = {t.key: t.label.in_(screen.speech.language) for t in work.policy.routing.teams}
+    return screen.page("account.html", sessions=sessions, left=left, teams=teams, own=screen.seat.session.id)
+
+
+@router.get("/account/password")
+def ask_password(screen: Staff) -> Response:
+    """The form for a new password."""
+    return screen.page("account_password.html", faults={})
+
+
+@router.post("/account/password")
+def change_password(screen: Staff, entries: Entries) -> Response:
+    """Change it; every other session ends."""
+    old, new, repeat = (str(entries.get(f"password_{name}", "")) for name in ("old", "new", "repeat"))
+    try:
+        with screen.work() as work:
+            person = work.session.get_one(Person, screen.seat.person.id, with_for_update=True)
+            signin.change_password(work, person, old, new, repeat, keep=screen.seat.session.id)
+    except InvalidInput as error:
+        wrong = fields.faults(error.problems, screen.speech)
+        return screen.page("account_password.html", HTTPStatus.UNPROCESSABLE_ENTITY, faults=wrong)
+    said = N_("Your password is changed. You were signed out everywhere else.")
+    return screen.go("/console/account", screen.speech.say(said))
+
+
+@router.post("/account/sessions/end")
+def end_session(screen: Staff, entries: Entries) -> Response:
+    """End one of one's own sessions, or all others."""
+    chosen = str(entries.get("session", ""))
+    with screen.work() as work:
+        if chosen == "others":
+            signin.end_sessions(work, screen.seat.person.id, but=screen.seat.session.id)
+        elif chosen in {s.id for s in signin.sessions(work, screen.seat.person.id)}:
+            signin.end_session(work, chosen)
+    return screen.go("/console/account", screen.speech.say(N_("Signed out there.")))

@@ -18,6 +18,8 @@ from web.console.seat import SAFE, cookie_name, posted
 
 #: Prefix of kept fields in the page where somebody signs in.
 KEPT = "kept."
+#: Never written into a page: tokens, passwords, codes.
+_SECRET = ("csrf", "password", "code", "secret", "ticket")
 Fields = list[tuple[str, str]]
 
 
@@ -47,7 +49,8 @@ def kept(form: FormData, prefix: str = "") -> Fields:
     return [
         (name.removeprefix(prefix), value)
         for name, value in form.multi_items()
-        if not isinstance(value, UploadFile) and name.startswith(prefix) and name != "csrf"
+        if not isinstance(value, UploadFile) and name.startswith(prefix)
+        if not name.removeprefix(prefix).startswith(_SECRET)
     ]
 
 

@@ -1,0 +1,239 @@
+"""One's own account: password, sessions, second factor; and what an attacker meets who guesses."""
+
+from __future__ import annotations
+
+import re
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pyotp
+import pytest
+from fastapi.testclient import TestClient
+from sqlmodel import select
+
+from complaints.domain.ports import SYSTEM
+from complaints.domain.vocabulary import IntentKind, Role
+from complaints.services import signin
+from complaints.store.tables import AdminEvent, Outbox, RecoveryCode, WebSession
+from tests.web.console.conftest import PASSWORD, Browser, Office, text_of
+
+NEW = "several plain words"
+
+
+def change(browser: Browser, **given: str) -> Any:
+    entered = {"password_old": PASSWORD, "password_new": NEW, "password_repeat": NEW} | given
+    return browser.post("/console/account/password", **entered)
+
+
+def sign_in(app: Any, login: str, password: str) -> Any:
+    return TestClient(app, follow_redirects=False).post(
+        "/console/sign-in", data={"login": login, "password": password}, headers={"accept-language": "en"}
+    )
+
+
+def test_a_changed_password_ends_the_other_sessions_and_is_noted(office: Office) -> None:
+    browser, other = office.browser("li", Role.AGENT), office.browser("li")
+    assert change(browser).headers["location"] == "/console/account"
+    assert browser.get("/console/account").status_code == 200
+    assert other.get("/console/account").status_code == 303
+    assert sign_in(office.app, "li", PASSWORD).status_code == 403
+    assert sign_in(office.app, "li", NEW).status_code == 303
+    with office.product.store.reading(SYSTEM) as work:
+        noted = work.session.exec(select(AdminEvent)).one()
+    assert (noted.kind, noted.object, noted.actor_name, noted.data) == ("password_changed", "li", "Li", {})
+
+
+@pytest.mark.parametrize(
+    ("wrong", "said"),
+    [
+        ({"password_old": "not this one"}, "This is not your present password."),
+        ({"password_new": "short", "password_repeat": "short"}, "Use 10 to 200 characters."),
+        ({"password_new": PASSWORD, "password_repeat": PASSWORD}, "Choose another password"),
+        ({"password_repeat": "another one entirely"}, "This is not the same as the new password."),
+    ],
+)
+def test_what_is_wrong_stands_beside_its_field_and_no_password_in_the_page(
+    office: Office, wrong: dict[str, str], said: str
+) -> None:
+    answer = change(office.browser("li", Role.AGENT), **wrong)
+    assert answer.status_code == 422
+    assert said in text_of(answer.text)
+    assert PASSWORD not in answer.text
+    assert NEW not in answer.text
+    assert sign_in(office.app, "li", PASSWORD).status_code == 303
+
+
+def test_a_temporary_password_is_changed_and_then_everything_opens(office: Office) -> None:
+    person = office.hire("li", Role.AGENT)
+    with office.product.store.work(SYSTEM) as work:
+        temporary = signin.temporary_password(work, work.session.merge(person))
+    web = TestClient(office.app, follow_redirects=False)
+    web.post("/console/sign-in", data={"login": "li", "password": temporary})
+    page = web.get("/console/account/password")
+    csrf = re.search(r'name="csrf" content="([^"]+)"', page.text)
+    assert csrf
+    entered = {"csrf": csrf[1], "password_old": temporary, "password_new": NEW, "password_repeat": NEW}
+    assert web.post("/console/account/password", data=entered).status_code == 303
+    assert web.get("/console/components").status_code == 200
+
+
+def test_a_password_sent_after_the_session_ended_is_not_written_into_a_page(office: Office) -> None:
+    browser = office.browser("li", Role.AGENT)
+    csrf = browser.csrf
+    browser.web.cookies.clear()
+    entered = {"csrf": csrf, "password_old": PASSWORD, "password_new": NEW, "password_repeat": NEW}
+    answer = browser.web.post("/console/account/password", data=entered)
+    assert answer.status_code == 401
+    assert PASSWORD not in answer.text
+    assert NEW not in answer.text
+
+
+def test_one_session_or_all_others_can_be_ended_but_nobody_elses(office: Office) -> None:
+    mine, second, third = office.browser("li", Role.AGENT), office.browser("li"), office.browser("li")
+    stranger = office.browser("tom", Role.AGENT)
+    with office.product.store.reading(SYSTEM) as work:
+        rows = work.session.exec(select(WebSession).order_by(WebSession.created_at)).all()  # type: ignore[arg-type]  # a column
+    mine.post("/console/account/sessions/end", session=rows[1].id)
+    mine.post("/console/account/sessions/end", session=rows[3].id)
+    assert [b.get("/console/account").status_code for b in (mine, second, third, stranger)] == [200, 303, 200, 200]
+    mine.post("/console/account/sessions/end", session="others")
+    assert [b.get("/console/account").status_code for b in (mine, third, stranger)] == [200, 303, 200]
+
+
+def enrolled(office: Office, browser: Browser) -> tuple[pyotp.TOTP, list[str]]:
+    """Somebody's second factor, turned on, and the recovery codes."""
+    page = browser.get("/console/account/second-factor").text
+    secret = re.search(r'name="secret" value="([A-Z2-7]{32})"', page)
+    assert secret
+    assert 'src="data:image/svg+xml' in page
+    totp = pyotp.TOTP(secret[1])
+    answer = browser.post("/console/account/second-factor", secret=secret[1], code=code_at(office, totp))
+    assert answer.status_code == 200, text_of(answer.text)
+    return totp, re.findall(r"<code>([a-z2-7-]{19})</code>", answer.text)
+
+
+def code_at(office: Office, totp: pyotp.TOTP, steps: int = 0) -> str:
+    return totp.generate_otp(int(office.product.store.now().timestamp()) // 30 + steps)
+
+
+def second_step(office: Office, code: str, **more: str) -> tuple[Any, TestClient]:
+    """Login, password and then `code`."""
+    web = TestClient(office.app, follow_redirects=False, headers={"accept-language": "en"})
+    first = web.post("/console/sign-in", data={"login": "li", "password": PASSWORD, "next": "/console/account", **more})
+    assert first.status_code == 200
+    assert "console" not in web.cookies
+    ticket = re.search(r'name="ticket" value="([^"]+)"', first.text)
+    kept = dict(re.findall(r'name="(kept\.[^"]+)" value="([^"]*)"', first.text))
+    assert ticket
+    entered = {"ticket": ticket[1], "code": code, "next": "/console/account", **kept}
+    return web.post("/console/sign-in/code", data=entered), web
+
+
+def test_a_second_factor_is_on_only_after_a_first_code(office: Office) -> None:
+    browser = office.browser("li", Role.AGENT)
+    page = browser.get("/console/account/second-factor").text
+    secret = re.search(r'name="secret" value="([A-Z2-7]{32})"', page)
+    assert secret
+    answer = browser.post("/console/account/second-factor", secret=secret[1], code="000000")
+    assert answer.status_code == 422
+    assert "This code does not fit." in text_of(answer.text)
+    assert secret[1] in answer.text
+    assert office.person("li").totp_secret is None
+    weak = browser.post("/console/account/second-factor", secret="A", code="000000")
+    assert weak.status_code == 422
+    enrolled(office, browser)
+    assert office.person("li").totp_secret
+    assert sign_in(office.app, "li", PASSWORD).status_code == 200
+
+
+def test_a_code_opens_once_and_the_form_that_was_kept_goes_on(office: Office) -> None:
+    totp, _ = enrolled(office, office.browser("li", Role.AGENT))
+    again, _ = second_step(office, code_at(office, totp))
+    assert again.status_code == 403, "the code of enrolment must not work a second time"
+    code = code_at(office, totp, 1)
+    opened, web = second_step(office, code, **{"kept.theme": "dark"})
+    assert opened.status_code == 200
+    assert 'name="theme" value="dark"' in opened.text
+    assert web.get("/console/account").status_code == 200
+    replayed, web = second_step(office, code)
+    assert replayed.status_code == 403
+    assert web.get("/console/account").status_code == 303
+
+
+def test_a_recovery_code_opens_once_and_only_its_hash_is_stored(office: Office) -> None:
+    _, codes = enrolled(office, office.browser("li", Role.AGENT))
+    assert len(codes) == 10
+    assert second_step(office, codes[0].upper())[0].status_code == 303
+    assert second_step(office, codes[0])[0].status_code == 403
+    with office.product.store.reading(SYSTEM) as work:
+        stored = work.session.exec(select(RecoveryCode)).all()
+    assert len([r for r in stored if r.used_at]) == 1
+    assert not {r.hash for r in stored} & {c.replace("-", "") for c in codes}
+
+
+def test_guessing_codes_locks_the_login(office: Office) -> None:
+    totp, _ = enrolled(office, office.browser("li", Role.AGENT))
+    for _ in range(signin.MOST_FAILURES):
+        assert second_step(office, "123 456")[0].status_code == 403
+    assert sign_in(office.app, "li", PASSWORD).status_code == 429
+    with office.product.store.reading(SYSTEM) as work:
+        assert signin.locked_until(work, "li")
+    assert totp.secret
+
+
+def test_a_ticket_ends_with_time_and_with_the_password(office: Office, monkeypatch: Any) -> None:
+    totp, _ = enrolled(office, office.browser("li", Role.AGENT))
+    web = TestClient(office.app, follow_redirects=False)
+    first = web.post("/console/sign-in", data={"login": "li", "password": PASSWORD})
+    ticket = re.search(r'name="ticket" value="([^"]+)"', first.text)
+    assert ticket
+    forged = web.post("/console/sign-in/code", data={"ticket": "x" + ticket[1], "code": code_at(office, totp, 1)})
+    assert forged.headers["location"] == "/console/sign-in"
+    later = office.product.store.now() + timedelta(minutes=6)
+    monkeypatch.setattr(office.product.store, "now", lambda: later)
+    late = web.post("/console/sign-in/code", data={"ticket": ticket[1], "code": code_at(office, totp, 1)})
+    assert late.headers["location"] == "/console/sign-in"
+    monkeypatch.undo()
+    with office.product.store.work(SYSTEM) as work:
+        signin.set_password(work, work.session.merge(office.person("li")), NEW)
+    void = web.post("/console/sign-in/code", data={"ticket": ticket[1], "code": code_at(office, totp, 1)})
+    assert void.headers["location"] == "/console/sign-in"
+
+
+def test_the_second_factor_goes_off_with_the_password_only(office: Office) -> None:
+    browser = office.browser("li", Role.AGENT)
+    enrolled(office, browser)
+    assert browser.post("/console/account/second-factor/off", password_old="guess").status_code == 422
+    assert office.person("li").totp_secret
+    assert browser.post("/console/account/second-factor/off", password_old=PASSWORD).status_code == 303
+    assert sign_in(office.app, "li", PASSWORD).status_code == 303
+    with office.product.store.reading(SYSTEM) as work:
+        assert [e.kind for e in work.session.exec(select(AdminEvent).order_by(AdminEvent.id))] == [  # type: ignore[arg-type]  # a column
+            "second_factor_on",
+            "second_factor_off",
+        ]
+        assert work.session.exec(select(RecoveryCode)).all() == []
+
+
+def test_whoever_is_locked_out_is_told_once_in_their_language(office: Office, tmp_path: Path) -> None:
+    office.hire("li", Role.AGENT, email="li@example.com")
+    for _ in range(signin.MOST_FAILURES + 3):
+        sign_in(office.app, "li", "wrong wrong wrong")
+    with office.product.store.reading(SYSTEM) as work:
+        intent = work.session.exec(select(Outbox).where(Outbox.kind == IntentKind.NOTIFY)).one()
+    assert office.product.dispatcher.act(intent.id, leased=True).state == "done"
+    letter = next((office.product.settings.home / "outgoing").glob("*.eml")).read_text()
+    assert "Your sign-in is locked for a while" in letter
+    assert "li@example.com" in letter
+
+
+def test_an_address_that_tries_many_logins_must_wait(office: Office, monkeypatch: Any) -> None:
+    monkeypatch.setattr(signin, "MOST_FROM_ADDRESS", 6)
+    office.hire("li", Role.AGENT)
+    for number in range(6):
+        assert sign_in(office.app, f"guess{number}", "whatever it is").status_code == 403
+    assert sign_in(office.app, "li", PASSWORD).status_code == 429
+    later = office.product.store.now() + signin.WINDOW + timedelta(seconds=1)
+    monkeypatch.setattr(office.product.store, "now", lambda: later)
+    assert sign_in(office.app, "li", PASSWORD).status_code == 303

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import hashlib
+import hmac
+import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -18,12 +20,15 @@ from complaints.domain.vocabulary import Audience, IntentKind, Role, Status
 from complaints.services import outbox
 from complaints.services.contact import way_to_reach
 from complaints.services.notices import parties
-from complaints.store.tables import Complainant, Complaint, IdempotencyKey, Party
+from complaints.store.tables import Complainant, Complaint, IdempotencyKey, Outbox, Party
 from complaints.store.unit import Work
 
 #: How long a link opens its complaint, unless the installation says otherwise.
 VALID_FOR = timedelta(days=180)
-_DAY = timedelta(days=1)
+#: How long the code in a letter opens the page, for those who read their mail on another device; and its length.
+CODE_FOR = timedelta(minutes=30)
+CODE_DIGITS = 6
+_DAY, _TURN = timedelta(days=1), timedelta(minutes=10)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -90,33 +95,70 @@ class Tracking:
 
 
 def send_anew(work: Work, reference: str, email: str) -> bool:
-    """Mail a fresh link to the party of `reference` that we write to at `email`; at most one in ten minutes.
+    """Mail a fresh link, and a code, to the party of `reference` that we write to at `email`; at most one in `_TURN`.
 
     False when nothing is sent. Whoever asks must not be told which: it would say who complained. Raises
     `InvalidInput` when `reference` cannot be one.
     """
-    key = parse(reference)
-    complaint = work.session.exec(select(Complaint).where(Complaint.reference == key)).first()
-    if complaint is None or complaint.status == Status.ERASED:
+    complaint = _sought(work, reference)
+    return complaint is not None and any([_mail(work, complaint, p) for p in _at(work, complaint, email)])
+
+
+def by_code(work: Work, reference: str, email: str, code: str) -> Party | None:
+    """The party whose letter of the last `CODE_FOR` bears this code. Callers limit how often one may try.
+
+    Raises `InvalidInput` when `reference` cannot be one.
+    """
+    complaint = _sought(work, reference)
+    if complaint is None:
+        return None
+    recent = [Outbox.complaint_id == complaint.id, col(Outbox.created_at) > work.now - CODE_FOR]
+    for person in _at(work, complaint, email):
+        party = work.session.get_one(Party, (complaint.id, person.id))
+        begins = f"new_link:{complaint.id}:{person.id}:{party.link_version}:"
+        for letter in work.session.exec(select(Outbox).where(col(Outbox.key).startswith(begins), *recent)).all():
+            if hmac.compare_digest(letter.payload["context"]["code"].encode(), code.encode()):
+                return party
+    return None
+
+
+def renew(work: Work, complaint: Complaint, complainant: Complainant) -> bool:
+    """Make one party's links worthless and mail them a new one; False, and nothing done, without an address."""
+    if way_to_reach(complainant).kind != "email":
         return False
+    party = work.session.get_one(Party, (complaint.id, complainant.id), with_for_update=True)
+    party.link_version += 1
+    work.session.add(party)
+    work.session.flush()
+    return _mail(work, complaint, complainant)
+
+
+def _sought(work: Work, reference: str) -> Complaint | None:
+    found = work.session.exec(select(Complaint).where(Complaint.reference == parse(reference))).first()
+    return None if found is None or found.status == Status.ERASED else found
+
+
+def _at(work: Work, complaint: Complaint, email: str) -> list[Complainant]:
+    """The parties that we write to at this address."""
+    ways = [(person, way_to_reach(person)) for person in parties(work, complaint)]
     address = email.strip().casefold()
-    turn = int((work.now - _EPOCH) / timedelta(minutes=10))
-    sent = 0
-    for person in parties(work, complaint):
-        way = way_to_reach(person)
-        if way.kind == "email" and way.address.casefold() == address:
-            payload = {
-                "template": "new_link",
-                "audience": Audience.COMPLAINANT,
-                "to": way.address,
-                "name": person.name,
-                "complainant_id": str(person.id),
-                "language": person.language,
-                "context": {},
-            }
-            once = f"new_link:{complaint.id}:{person.id}:{turn}"
-            sent += outbox.add(work, IntentKind.NOTIFY, once, complaint_id=complaint.id, payload=payload)
-    return sent > 0
+    return [person for person, way in ways if way.kind == "email" and way.address.casefold() == address]
+
+
+def _mail(work: Work, complaint: Complaint, person: Complainant) -> bool:
+    turn = int((work.now - _EPOCH) / _TURN)
+    version = work.session.get_one(Party, (complaint.id, person.id)).link_version
+    payload = {
+        "template": "new_link",
+        "audience": Audience.COMPLAINANT,
+        "to": way_to_reach(person).address,
+        "name": person.name,
+        "complainant_id": str(person.id),
+        "language": person.language,
+        "context": {"code": f"{secrets.randbelow(10**CODE_DIGITS):0{CODE_DIGITS}}"},
+    }
+    once = f"new_link:{complaint.id}:{person.id}:{version}:{turn}"
+    return outbox.add(work, IntentKind.NOTIFY, once, complaint_id=complaint.id, payload=payload)
 
 
 def first_time(work: Work, complaint: Complaint, key: str) -> bool:

@@ -54,6 +54,7 @@ FULL: Mapping[str, object] = {
     "answer_until": AT + timedelta(days=10),
     "new_due_at": AT + timedelta(days=30),
     "question": "Which order?",
+    "code": "042917",
     "reason": "the complainant answered",
     "into": "EX-2026-000001",
     "text": "We asked the depot.",

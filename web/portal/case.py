@@ -15,6 +15,7 @@ from sqlmodel import select
 from complaints.domain.lifecycle import allowed
 from complaints.domain.vocabulary import Audience, ClosingCategory, Role, Status, StepKind
 from complaints.services import actions, attachments, clocks, view
+from complaints.services.contact import way_to_reach
 from complaints.services.notices import parties
 from complaints.services.tracking import Visitor
 from complaints.store.tables import Attachment, Complaint, Event, Message, Party
@@ -135,7 +136,7 @@ class Tracked:
     thread: list[Said]
     files: list[Attachment]
     happened: list[tuple[datetime, str]]
-    can: frozenset[str]  #: answer, message, confirm, appeal, withdraw
+    can: frozenset[str]  #: answer, message, confirm, appeal, withdraw, renew
 
 
 def tracked(work: Work, visitor: Visitor, speech: Speech) -> Tracked:
@@ -144,6 +145,8 @@ def tracked(work: Work, visitor: Visitor, speech: Speech) -> Tracked:
     sees = Sees(work, visitor)
     thread = [_said(m) for m in view.thread(work, complaint, _PUBLIC) if sees.message(m)]
     can = _can(work, complaint, status)
+    if way_to_reach(visitor.complainant).kind == "email":
+        can |= {"renew"}
     question, answer = (_last(thread, kind) for kind in ("question", "response"))
     return Tracked(
         reference=complaint.reference,

@@ -30,6 +30,8 @@ logger = logging.getLogger("web")
 _HERE = Path(__file__).resolve().parent
 #: Binds forms to the browser that opened them. Nobody is signed in here; it is worth nothing elsewhere.
 _BROWSER = "portal"
+#: Codes that may be tried for one complaint in an hour. There are a million.
+_TRIES = 10
 _YEAR = 31_536_000
 
 
@@ -41,6 +43,7 @@ class Portal:
         self.product = product
         self.slips = Slips(settings.secret())
         self.bucket = Bucket(settings.sends_per_hour)
+        self.tries = Bucket(_TRIES)
         self.zone = ZoneInfo(settings.time_zone)
         self.secure = settings.link_base.startswith("https:")
         self.templates = {language: self._environment(language) for language in Language}
@@ -106,6 +109,10 @@ class Screen:
         """Counts one sending from the reader's address; minutes to wait if there were too many."""
         client = self.request.client
         return -(-self.portal.bucket.take(client.host if client else "") // 60)
+
+    def too_many_tries(self, reference: str) -> bool:
+        """Counts one try of a code for a complaint, however its reference is written."""
+        return self.portal.tries.take("".join(c for c in reference.upper() if c.isalnum())) > 0
 
     def page(self, template: str, status: int = HTTPStatus.OK, **values: Any) -> Response:
         """A page in the reader's language."""

@@ -1,4 +1,7 @@
-"""Following a complaint by its signed link: read, answer, accept or reject, appeal, withdraw, get a new link."""
+"""Following a complaint by its signed link: read, answer, accept or reject, appeal, withdraw, get a new link.
+
+Whoever has no link gets one by mail, and a code for the device on which they asked.
+"""
 
 from __future__ import annotations
 
@@ -22,7 +25,7 @@ from complaints.services import actions, attachments, steps, tracking
 from complaints.services.attachments import NewFile
 from complaints.services.tracking import LinkExpired, Visitor
 from complaints.services.transition import lock
-from complaints.store.tables import Complaint
+from complaints.store.tables import Complainant, Complaint, Party
 from complaints.store.unit import Work
 from web.api.attachments import saved
 from web.language import N_
@@ -50,21 +53,61 @@ Fields = dict[str, str]
 
 
 @router.get("/track")
-def ask(request: Request) -> Response:
-    """Reference and e-mail address, for a new link."""
+def ask(request: Request, renewed: str = "") -> Response:
+    """Reference and e-mail address, for a new link; also where one lands after asking that old links be worthless."""
     screen = Screen(request)
-    return screen.page("find.html", slip=screen.slip(_PAGE), given={"reference": "", "email": ""}, errors={}, notice="")
+    given = {"reference": "", "email": ""}
+    return screen.page("find.html", slip=screen.slip(_PAGE), given=given, errors={}, notice="", renewed=bool(renewed))
 
 
 @router.post("/track")
 async def send_link(request: Request) -> Response:
-    """Mail a new link if reference and address belong together; the answer never tells whether they do."""
+    """Mail a new link if reference and address belong together; the answer never tells whether they do.
+
+    With `do=code`: open the page with the code that the letter bears.
+    """
     async with request.form(max_files=0, max_fields=_FIELDS) as posted:
-        return await run_in_threadpool(_send_link, Screen(request), posted)
+        return await run_in_threadpool(
+            _open_by_code if posted.get("do") == "code" else _send_link, Screen(request), posted
+        )
+
+
+def _open_by_code(screen: Screen, posted: FormData) -> Response:
+    given = _sought(posted)
+    tracks, code = screen.product.tracking, "".join(given["code"].split())
+    _, fitting = screen.returned(_PAGE, str(posted.get("slip", "")))
+    said, status = "", HTTPStatus.UNPROCESSABLE_ENTITY
+    if not fitting:
+        said, status = N_("This page was open for too long. Please send again."), HTTPStatus.FORBIDDEN
+    elif not re.fullmatch(rf"[0-9]{{{tracking.CODE_DIGITS}}}", code):
+        said = N_("Type the six digits that stand in the mail.")
+    elif screen.too_many_tries(given["reference"]):
+        said, status = N_("Too many codes were tried. Use the link in the mail instead."), HTTPStatus.TOO_MANY_REQUESTS
+    elif party := _party(screen, given, code):
+        return screen.go(f"/track/{tracks.token(party.complaint_id, party.complainant_id, party.link_version)}")
+    else:
+        said = N_("This code does not fit, or it is older than 30 minutes. Compare it with the latest mail.")
+    return _found(screen, given, status, {"code": screen.speech.say(said)})
+
+
+def _party(screen: Screen, given: Fields, code: str) -> Party | None:
+    try:
+        with screen.product.store.reading(SYSTEM) as work:
+            return tracking.by_code(work, given["reference"], given["email"], code)
+    except InvalidInput:
+        return None
+
+
+def _sought(posted: FormData) -> Fields:
+    return {name: str(posted.get(name, ""))[:300] for name in ("reference", "email", "code")}
+
+
+def _found(screen: Screen, given: Fields, status: int = HTTPStatus.OK, errors: Fields | None = None) -> Response:
+    return screen.page("found.html", status, slip=screen.slip(_PAGE), given=given, errors=errors or {}, notice="")
 
 
 def _send_link(screen: Screen, posted: FormData) -> Response:
-    given = {name: str(posted.get(name, ""))[:300] for name in ("reference", "email")}
+    given = _sought(posted)
     speech, errors, notice, status = screen.speech, {}, "", HTTPStatus.UNPROCESSABLE_ENTITY
     slip, fitting = screen.returned(_PAGE, str(posted.get("slip", "")))
     if not _EMAIL.fullmatch(given["email"].strip()):
@@ -82,12 +125,13 @@ def _send_link(screen: Screen, posted: FormData) -> Response:
         if not wait:
             with screen.product.store.work(SYSTEM) as work:
                 tracking.send_anew(work, given["reference"], given["email"])
-            return screen.page("found.html", given=given)
+            return _found(screen, given)
         notice = speech.say(
             N_("Too many requests came from your network. Please try again in %(minutes)s minutes."), minutes=wait
         )
         status = HTTPStatus.TOO_MANY_REQUESTS
-    return screen.page("find.html", status, slip=screen.slip(_PAGE), given=given, errors=errors, notice=notice)
+    slip_again = screen.slip(_PAGE)
+    return screen.page("find.html", status, slip=slip_again, given=given, errors=errors, notice=notice, renewed=False)
 
 
 # -- the page behind a link
@@ -218,6 +262,8 @@ def _do(visit: Visit, posted: FormData) -> Response:
     except Conflict:
         notice = speech.say(N_("The complaint has moved on in the meantime. Nothing was changed; please look again."))
         return visit.page(HTTPStatus.CONFLICT, notice=notice, kept=given["text"])
+    if action == "renew":
+        return visit.screen.go("/track?renewed=1")
     done = action if new else "before"
     if action == "confirm" and given["accepted"] == "no":
         done = "appeal"
@@ -256,6 +302,11 @@ def _confirm(work: Work, complaint: Complaint, given: Fields) -> None:
     steps.complete(work, step.id, verdict | scale)
 
 
+def _renew(work: Work, complaint: Complaint, given: Fields) -> None:
+    if not tracking.renew(work, complaint, work.session.get_one(Complainant, UUID(work.actor.id))):
+        raise Conflict("There is no address to which a new link could be sent.")
+
+
 def _act(action: str, field: str) -> Callable[[Work, Complaint, Fields], None]:
     def run(work: Work, complaint: Complaint, given: Fields) -> None:
         actions.act(work, complaint.reference, action, {field: given["text"]} if given["text"].strip() else {})
@@ -269,4 +320,5 @@ _ACTIONS: dict[str, Callable[[Work, Complaint, Fields], None]] = {
     "appeal": _act("appeal", "reason"),
     "withdraw": _act("withdraw", "reason"),
     "confirm": _confirm,
+    "renew": _renew,
 }

@@ -101,7 +101,9 @@ def send_anew(work: Work, reference: str, email: str) -> bool:
     `InvalidInput` when `reference` cannot be one.
     """
     complaint = _sought(work, reference)
-    return complaint is not None and any([_mail(work, complaint, p) for p in _at(work, complaint, email)])
+    if complaint is None:
+        return False
+    return sum(_mail(work, complaint, person) for person in _at(work, complaint, email)) > 0
 
 
 def by_code(work: Work, reference: str, email: str, code: str) -> Party | None:
@@ -112,11 +114,11 @@ def by_code(work: Work, reference: str, email: str, code: str) -> Party | None:
     complaint = _sought(work, reference)
     if complaint is None:
         return None
-    recent = [Outbox.complaint_id == complaint.id, col(Outbox.created_at) > work.now - CODE_FOR]
+    letters = select(Outbox).where(Outbox.complaint_id == complaint.id, col(Outbox.created_at) > work.now - CODE_FOR)
     for person in _at(work, complaint, email):
         party = work.session.get_one(Party, (complaint.id, person.id))
         begins = f"new_link:{complaint.id}:{person.id}:{party.link_version}:"
-        for letter in work.session.exec(select(Outbox).where(col(Outbox.key).startswith(begins), *recent)).all():
+        for letter in work.session.exec(letters.where(col(Outbox.key).startswith(begins))).all():
             if hmac.compare_digest(letter.payload["context"]["code"].encode(), code.encode()):
                 return party
     return None

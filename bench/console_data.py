@@ -213,8 +213,10 @@ with copies as (
                   'fraud_scam', 'other'])[1 + pick('category', g.n, 9)] as category,
            (array['critical', 'serious', 'serious', 'moderate', 'moderate', 'moderate', 'moderate', 'minor', 'minor',
                   'minor'])[1 + pick('severity', g.n, 10)] as severity,
-           (array['process', 'system_fault', 'supplier', 'communication', 'unknown'])[1 + pick('cause', g.n, 5)] as cause,
-           (array['explanation', 'monetary_relief', 'non_monetary_relief', 'not_upheld'])[1 + pick('end', g.n, 4)] as ending
+           (array['process', 'system_fault', 'supplier', 'communication', 'unknown'])[1 + pick('cause', g.n, 5)]
+               as cause,
+           (array['explanation', 'monetary_relief', 'non_monetary_relief', 'not_upheld'])[1 + pick('end', g.n, 4)]
+               as ending
     from generate_series(%(first)s::int, %(last)s::int) as g(n)
     join bench_reference r on r.n = g.n
     join bench_agent a on a.n = pick('agent', g.n, 50)
@@ -225,15 +227,18 @@ with copies as (
 who as (
     insert into complainant
     select r.* from complaint o join complainant c on c.id = o.complainant_id, copies p,
-        lateral jsonb_populate_record(c, jsonb_build_object('id', copied('complainant', %(case)s::uuid, n), 'name', p.name,
+        lateral jsonb_populate_record(c, jsonb_build_object(
+        'id', copied('complainant', %(case)s::uuid, n), 'name', p.name,
         'email', 'customer' || n / 2 || '@example.com', 'language', p.language, 'created_at', p.at)) r
     where o.id = %(case)s
 ),
 cases as (
     insert into complaint
     select r.* from complaint o, copies p, lateral jsonb_populate_record(o, jsonb_build_object(
-        'id', copied('complaint', %(case)s::uuid, n), 'reference', p.reference, 'complainant_id', copied('complainant', %(case)s::uuid, n),
-        'subject', p.subject, 'narrative', p.narrative, 'search', lower(p.subject || e'\\n' || p.name || e'\\n' || p.narrative),
+        'id', copied('complaint', %(case)s::uuid, n), 'reference', p.reference,
+        'complainant_id', copied('complainant', %(case)s::uuid, n),
+        'subject', p.subject, 'narrative', p.narrative,
+        'search', lower(p.subject || e'\\n' || p.name || e'\\n' || p.narrative),
         'language', p.language, 'category', p.category, 'severity', p.severity, 'team', p.team, 'run_id', null,
         'assignee_id', case when %(finished)s or pick('given', n, 10) < 8 then p.agent end,
         'received_at', p.at, 'created_at', p.at, 'screened_at', p.at, 'classified_at', p.at,
@@ -255,16 +260,19 @@ _HANGING = {
     "message": "'id', copied('message', t.id, n), 'at', c.received_at + interval '1 hour', 'outbox_key', null",
     "step": """'id', copied('step', t.id, n), 'opened_at', c.received_at, 'team', c.team,
         'due_at', c.received_at + interval '10 days', 'briefed_at', c.received_at,
-        'state', case when t.state in ('done', 'cancelled') then t.state when c.assignee_id is null then 'open' else 'claimed' end,
+        'state', case when t.state in ('done', 'cancelled') then t.state
+                      when c.assignee_id is null then 'open' else 'claimed' end,
         'assignee_id', c.assignee_id""",
     "clock": """'id', copied('clock', t.id, n), 'started_at', c.received_at,
         'due_at', c.received_at + (t.due_at - t.started_at), 'next_at', null,
         'state', case when t.state = 'met' and pick('late', n, 12) = 0 then 'missed' else t.state end,
         'stopped_at', c.received_at + (t.stopped_at - t.started_at)""",
-    "survey": "'id', copied('survey', t.id, n), 'at', coalesce(c.closed_at, c.received_at + interval '10 days'), 'rating', 1 + pick('rating', n, 5)",
+    "survey": """'id', copied('survey', t.id, n), 'rating', 1 + pick('rating', n, 5),
+        'at', coalesce(c.closed_at, c.received_at + interval '10 days')""",
     "investigation": "'id', copied('finding', t.id, n), 'at', c.received_at + interval '3 days'",
     "decision": "'id', copied('decision', t.id, n), 'at', c.received_at + interval '4 days'",
-    "remedy": "'id', copied('remedy', t.id, n), 'proposed_at', c.received_at, 'due_at', c.received_at + interval '20 days'",
+    "remedy": """'id', copied('remedy', t.id, n), 'proposed_at', c.received_at,
+        'due_at', c.received_at + interval '20 days'""",
 }
 
 
@@ -274,15 +282,11 @@ def _copy(connection: psycopg.Connection[tuple[object, ...]], mould: Mould, firs
     for table, changes in _HANGING.items():
         if mould.finished and table in ("event", "message", "step"):
             continue  # what a finished case did is in its bag; lists and figures do not look at it
-        connection.execute(
-            f"""insert into {table} select r.* from generate_series(%(first)s::int, %(last)s::int) as g(n)
+        query = f"""insert into {table} select r.* from generate_series(%(first)s::int, %(last)s::int) n
             join complaint c on c.id = copied('complaint', %(case)s::uuid, n)
             join {table} t on t.complaint_id = %(case)s,
-            lateral jsonb_populate_record(t, jsonb_build_object('complaint_id', c.id, {changes})) r""".replace(
-                "%(case)s, n", "%(case)s::uuid, n"
-            ),  # type: ignore[arg-type]  # ours
-            values,
-        )
+            lateral jsonb_populate_record(t, jsonb_build_object('complaint_id', c.id, {changes})) r"""
+        connection.execute(query.encode(), values)
 
 
 def main() -> None:

@@ -6,6 +6,7 @@ The demonstration and the benchmarks use them; nothing in the product depends on
 from __future__ import annotations
 
 import re
+import secrets
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -17,7 +18,7 @@ from typing import Any
 import httpx
 
 from complaints.domain.vocabulary import Role
-from complaints.services import people
+from complaints.services import people, personnel, signin
 from config.wiring import App
 from deployments.commands.output import OPERATOR
 
@@ -33,6 +34,7 @@ STAFF = (
     ("wang.lei", "王磊", (Role.APPROVER,), ("*",)),
     ("grace", "Grace Okafor", (Role.LEAD, Role.APPROVER), ("*",)),
     ("sun.yu", "孙宇", (Role.MANAGER,), ("*",)),
+    ("ruth", "Ruth Adler", (Role.ADMIN, Role.AUDITOR), ()),
 )
 
 
@@ -43,6 +45,7 @@ class Office:
     api_url: str
     outgoing: Path
     people: dict[str, httpx.Client] = field(default_factory=dict)
+    passwords: dict[str, str] = field(default_factory=dict)  #: login → password for the console
     ids: dict[str, str] = field(default_factory=dict)
     plays: dict[str, Json] = field(default_factory=dict)  #: reference → sample
     references: dict[str, str] = field(default_factory=dict)  #: sample key → reference
@@ -69,6 +72,13 @@ class Office:
             _, secret = people.create_key(work, "demo intake", ["complaints:submit", "complaints:read"])
             office.people["intake"] = _client(api_url, secret)
         return office
+
+    def give_passwords(self, app: App) -> None:
+        """Let everybody sign in at the console, with a new password each."""
+        with app.store.work(OPERATOR) as work:
+            for login, *_ in STAFF:
+                self.passwords[login] = secrets.token_urlsafe(9)
+                signin.set_password(work, personnel.by_login(work, login), self.passwords[login])
 
     def submit(self, sample: Json) -> str:
         """Send one sample complaint; its reference."""

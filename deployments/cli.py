@@ -11,7 +11,7 @@ from rich.markup import escape
 from sqlalchemy.exc import OperationalError
 
 from complaints.domain.errors import ComplaintsError
-from deployments.commands import cases, demo, importing, operations, policies, up, work
+from deployments.commands import cases, demo, importing, operations, policies, staff, up, work
 from deployments.commands.output import err
 
 app = typer.Typer(
@@ -42,7 +42,7 @@ app.command("doctor")(operations.doctor)
 app.add_typer(operations.audit, name="audit")
 app.add_typer(operations.archive, name="archive")
 app.add_typer(operations.outbox, name="outbox")
-app.add_typer(operations.people, name="people")
+app.add_typer(staff.people, name="people")
 app.add_typer(operations.keys, name="keys")
 app.add_typer(policies.policy, name="policy")
 app.add_typer(policies.sla, name="sla")

@@ -15,6 +15,7 @@ from sqlmodel import col, select
 from complaints.domain.errors import Conflict, Forbidden, InvalidInput, NotFound
 from complaints.domain.ports import Actor
 from complaints.domain.vocabulary import Language, Role
+from complaints.services import administration
 from complaints.services.routing import as_actor
 from complaints.store.columns import new_id
 from complaints.store.tables import ApiKey, Person
@@ -62,6 +63,7 @@ def add_person(
     )
     work.session.add(person)
     work.session.flush()
+    administration.note(work, "person_added", login, {"name": name, "roles": person.roles, "teams": person.teams})
     return person
 
 
@@ -90,6 +92,9 @@ def create_key(
     )
     work.session.add(row)
     work.session.flush()
+    until = str(row.expires_at) if row.expires_at else None
+    about = {"name": name, "scopes": row.scopes, "person": person.login if person else None, "expires_at": until}
+    administration.note(work, "key_created", row.prefix, about)
     return row, secret
 
 
@@ -98,8 +103,10 @@ def revoke_key(work: Work, key_id: UUID) -> ApiKey:
     row = work.session.get(ApiKey, key_id)
     if row is None:
         raise NotFound("key", key_id)
-    row.revoked_at = row.revoked_at or work.now
-    work.session.add(row)
+    if row.revoked_at is None:
+        row.revoked_at = work.now
+        work.session.add(row)
+        administration.note(work, "key_revoked", row.prefix, {"name": row.name})
     return row
 
 

@@ -20,7 +20,7 @@ from rich.table import Table
 from complaints.services import access, clocks
 from config.settings import load_settings
 from config.wiring import App
-from deployments.actors import Office, in_background
+from deployments.actors import STAFF, Office, in_background
 from deployments.commands.output import OPERATOR, err, out, table
 from deployments.commands.up import announce
 from deployments.stack.supervisor import Stack
@@ -71,8 +71,12 @@ def demo(
     try:
         with Stack(settings, say=lambda line: out.print(f"  {line}", highlight=False)) as stack:
             out.print(f"  ready after {time.monotonic() - began:.1f} s")
-            complete = _play(App(settings), stack, seconds)
+            app = App(settings)
+            office = Office.staff(app, f"{settings.web_url}/api/v1")
+            office.give_passwords(app)
+            complete = _play(app, office, seconds)
             announce(stack, time.monotonic() - began)
+            out.print(_logins(office))
             if stay if stay is not None else sys.stdout.isatty():
                 stack.watch()
     except KeyboardInterrupt:
@@ -88,8 +92,13 @@ def _interrupt(*_: object) -> None:
     raise KeyboardInterrupt
 
 
-def _play(app: App, stack: Stack, seconds: int) -> bool:
-    office = Office.staff(app, f"{stack.settings.web_url}/api/v1")
+def _logins(office: Office) -> Table:
+    """With whom one can look around at the console; new at each demonstration."""
+    rows = [(login, office.passwords[login], name, ", ".join(roles)) for login, name, roles, _ in STAFF]
+    return table("Sign in at the console as", ("login", "password", "name", "roles"), rows)
+
+
+def _play(app: App, office: Office, seconds: int) -> bool:
     enough = threading.Event()
     thread = in_background(office, enough)
     try:

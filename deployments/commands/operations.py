@@ -1,4 +1,4 @@
-"""Commands for operations: doctor, audit, archive, outbox, people, keys."""
+"""Commands for operations: doctor, audit, archive, outbox, keys."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from sqlmodel import col, func, select
 
 from complaints.archive.verify import verify as verify_bags
 from complaints.domain.errors import ComplaintsError, NotFound
-from complaints.domain.vocabulary import IntentState, Language, Role
+from complaints.domain.vocabulary import IntentState
 from complaints.services import dispatch, marks, reconcile
 from complaints.services import people as people_service
 from complaints.store import chain
@@ -24,7 +24,6 @@ from deployments.commands.output import OPERATOR, AsJson, emit, err, facts, out,
 audit = typer.Typer(help="The tamper-evident case log.", no_args_is_help=True)
 archive = typer.Typer(help="The archive of closed complaints.", no_args_is_help=True)
 outbox = typer.Typer(help="Messages, run starts and webhooks waiting to be acted on.", no_args_is_help=True)
-people = typer.Typer(help="People who work here.", no_args_is_help=True)
 keys = typer.Typer(help="API keys.", no_args_is_help=True)
 
 
@@ -182,39 +181,6 @@ def outbox_replay(
             dispatch.replay(work, each)
     app().background.drain()
     out.print(f"{len(chosen)} replayed.")
-
-
-@people.command("list")
-def people_list(as_json: AsJson = False) -> None:
-    """List people."""
-    with app().store.reading(OPERATOR) as work:
-        rows = people_service.everybody(work)
-    emit(
-        [r.model_dump(mode="json", exclude={"password_hash"}) for r in rows],
-        as_json,
-        table(
-            "People",
-            ("id", "login", "name", "roles", "teams", "active"),
-            [(r.id, r.login, r.name, ", ".join(r.roles), ", ".join(r.teams), r.active) for r in rows],
-        ),
-    )
-
-
-@people.command("add")
-def people_add(
-    login: Annotated[str, typer.Argument(help="Login name, unique.")],
-    name: Annotated[str, typer.Argument(help="Name, as colleagues read it.")],
-    role: Annotated[list[Role], typer.Option(help="Role (repeatable).")],
-    team: Annotated[list[str] | None, typer.Option(help="Team (repeatable).")] = None,
-    email: Annotated[str | None, typer.Option(help="Address for internal messages.")] = None,
-    language: Annotated[Language, typer.Option(help="Language of internal messages.")] = Language.ZH,
-) -> None:
-    """Add somebody."""
-    with app().store.work(OPERATOR) as work:
-        person = people_service.add_person(
-            work, login, name, roles=role, teams=team or (), email=email, language=language
-        )
-    out.print(f"{person.name} ({person.login}) added: {person.id}")
 
 
 @keys.command("create")

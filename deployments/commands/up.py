@@ -40,6 +40,7 @@ def announce(stack: Stack, seconds: float) -> None:
     """Say where everything is."""
     urls = stack.urls()
     rows = {
+        "Console": urls["console"],
         "Portal": urls["portal"],
         "API": f"{urls['api']}  (documentation: {urls['docs']})",
         "Health": urls["health"],
@@ -49,4 +50,8 @@ def announce(stack: Stack, seconds: float) -> None:
     out.print(f"[bold green]Ready in {seconds:.1f} s.[/bold green]")
     for name, where in rows.items():
         out.print(f"  {name:10} {where}", highlight=False, soft_wrap=True)
+    if stack.first_admin is not None:
+        login, password = stack.first_admin
+        out.print("[bold]First sign-in at the console, shown this once:[/bold]")
+        out.print(f"  login      {login}\n  password   {password}  (to be changed at once)", highlight=False)
     out.print("Ctrl-C stops it.")

@@ -21,6 +21,8 @@ from types import TracebackType
 
 import httpx
 
+from complaints.domain.ports import SYSTEM
+from complaints.services import personnel
 from config.settings import Settings
 from config.wiring import App
 from deployments import prefect_settings, register
@@ -50,6 +52,8 @@ class Stack:
         self.home = settings.home
         self.postgres: embedded_postgres.Running | None = None
         self.parts: dict[str, Part] = {}
+        #: Login and temporary password, where this start made the first person who can sign in.
+        self.first_admin: tuple[str, str] | None = None
         self._postgres_deaths = Deaths()
         self._lock: int | None = None
         self._stopping = threading.Event()
@@ -147,6 +151,9 @@ class Stack:
         revision = upgrade(self.settings.sqlalchemy_url())
         app = App(self.settings)
         app.policies  # noqa: B018  activates the configured policy at the first start
+        with app.store.work(SYSTEM) as work:
+            made = personnel.first_admin(work)
+        self.first_admin = (made[0].login, made[1]) if made else None
         app.engine.dispose()
         self._ready("Schema", began, revision)
 
@@ -361,6 +368,7 @@ class Stack:
         """Where people and programs go."""
         web = self.settings.web_url
         return {
+            "console": f"{web}/console",
             "portal": f"{web}/",
             "api": f"{web}/api/v1",
             "docs": f"{web}/docs",

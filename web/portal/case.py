@@ -229,8 +229,13 @@ def _stages(complaint: Complaint, status: Status, speech: Speech) -> list[Stage]
         at = len(way) - 1
     else:
         at = next(i for i, (_, _, here) in enumerate(way) if status in here)
+    if complaint.closing_category in _FINAL:  # nobody reviews what was withdrawn or goes on elsewhere
+        way[-1] = (way[-1][0], "", way[-1][2])
     states = ["done" if i < at else "now" if i == at else "ahead" for i in range(len(way))]
-    return [Stage(speech.say(t), speech.say(about), state) for (t, about, _), state in zip(way, states, strict=True)]
+    return [
+        Stage(speech.say(title), about and speech.say(about), state)
+        for (title, about, _), state in zip(way, states, strict=True)
+    ]
 
 
 def _can(work: Work, complaint: Complaint, status: Status) -> frozenset[str]:

@@ -14,11 +14,14 @@ from typing import Any
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
+from fastapi import FastAPI, Request
+from fastapi.responses import HTMLResponse
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, expect, sync_playwright
 
 from config.wiring import App
 from tests.web.api.server import serving
-from tests.web.portal.conftest import PNG, Desk
+from tests.web.portal.conftest import PNG, Desk, Visitor
+from tests.web.portal.test_track import code_of
 from web.app import create_app
 
 _CHROMIUM = os.environ.get("COMPLAINTS_TEST_CHROMIUM") or shutil.which("chromium") or ""
@@ -262,3 +265,104 @@ def test_too_large_a_file_is_told_at_once(browser: Browser, site: str, tmp_path:
         page.get_by_role("button", name="Send my complaint").click()
         expect(page.locator("#files-error")).to_contain_text("photo.png")
         expect(page.locator("dl.answers")).to_contain_text("It leaks.")
+
+
+@pytest.mark.parametrize("language", ["en", "zh-CN"])
+def test_found_again_by_reference_and_code_on_a_desk_in_the_dark(
+    browser: Browser, site: str, visitor: Visitor, desk: Desk, product: App, language: str
+) -> None:
+    visitor.web.get(f"/?lang={language}")
+    visitor.send()
+    desk.take_up(desk.newest())
+    wide = {"viewport": {"width": 1280, "height": 900}, "color_scheme": "dark"}
+    with browser.new_context(locale=language, **wide) as context:  # type: ignore[arg-type]  # a plain dict
+        seen = Watched(context.new_page(), f"found-{language}")
+        page = seen.page
+        page.goto(f"{site}/track")
+        page.locator("#reference").fill(desk.newest())
+        page.locator("#email").fill("wang.fang@example.com")
+        page.keyboard.press("Enter")
+        page.locator("#code").wait_for()
+        page.keyboard.press("Tab")
+        seen.look("code")
+        page.locator("#code").fill("12")
+        page.keyboard.press("Enter")
+        expect(page.locator("#code-error")).to_be_visible()
+        seen.look("wrong-code")
+        page.locator("#code").fill(code_of(product))
+        page.keyboard.press("Enter")
+        expect(page.locator(".over")).to_contain_text(desk.newest())
+        for details in page.locator("details").all():
+            details.locator("summary").click()
+        seen.look("tracked")
+        desk.answer(desk.newest())
+        page.reload()
+        seen.look("outcome")
+
+
+def test_in_a_frame_of_a_shop_and_nowhere_else(browser: Browser, product: App) -> None:
+    """The frame is of another site; the browser itself enforces who may show it."""
+    with serving(_shop()) as shop:
+        product.settings = product.settings.model_copy(update={"embed_origins": (shop,)})
+        with serving(create_app(product)) as site, _context(browser, "en") as context:
+            page = context.new_page()
+            page.goto(f"{shop}/?{site.replace('127.0.0.1', 'localhost')}/embed/complain?product=Heater")
+            frame = page.frame_locator("iframe")
+            expect(frame.locator("#product")).to_have_value("Heater")
+            frame.locator("#narrative").fill("It leaks.")
+            frame.locator("input[value=anonymous]").check()
+            frame.get_by_role("button", name="Continue").click()
+            frame.get_by_role("button", name="Send my complaint").click()
+            expect(frame.locator(".reference")).to_have_text(re.compile(r"C\d\d-\d{6}-\d"))
+            page.goto(f"{shop.replace('127.0.0.1', 'localhost')}/?{site}/embed/complain")
+            expect(page.frame_locator("iframe").locator("#narrative")).to_have_count(0)
+            page.goto(f"{shop}/?{site}/complain")
+            expect(page.frame_locator("iframe").locator("#narrative")).to_have_count(0)
+
+
+def _shop() -> FastAPI:
+    shop = FastAPI()
+
+    @shop.get("/")
+    def page(request: Request) -> HTMLResponse:
+        return HTMLResponse(f'<title>Shop</title><iframe src="{request.url.query}" width="390" height="800"></iframe>')
+
+    return shop
+
+
+def test_the_whole_form_by_keyboard_alone(browser: Browser, site: str, desk: Desk) -> None:
+    """From the address bar to the reference without a mouse; focus is always seen, never trapped."""
+    with _context(browser, "en") as context:
+        page = context.new_page()
+        page.goto(f"{site}/complain")
+        _tab_to(page, "narrative")
+        page.keyboard.type("It leaks.")
+        _tab_to(page, "who")
+        page.keyboard.press("ArrowDown")
+        expect(page.locator("input[value=anonymous]")).to_be_checked()
+        for name in ("Continue", "Send my complaint", "Go to my complaint"):
+            _tab_to(page, name)
+            with page.expect_navigation():
+                page.keyboard.press("Enter")
+        expect(page.locator(".over")).to_contain_text(desk.newest())
+        _tab_to(page, "Write to us or add a file")
+        page.keyboard.press("Enter")
+        _tab_to(page, "message-text")
+        page.keyboard.type("Any news?")
+        _tab_to(page, "Send message")
+        page.keyboard.press("Enter")
+        expect(page.locator(".said.theirs")).to_contain_text("Any news?")
+
+
+def _tab_to(page: Page, what: str) -> None:
+    """Press Tab until the focus is on the field with this id, or on what bears this text."""
+    for _ in range(40):
+        page.keyboard.press("Tab")
+        at = page.evaluate(
+            """() => { const e = document.activeElement, s = getComputedStyle(e);
+            return [e.id, e.textContent.trim(), s.outlineStyle !== "none" || s.boxShadow !== "none"]; }"""
+        )
+        assert at[2], f"focus cannot be seen on {at[:2]}"
+        if what in at[:2]:
+            return
+    raise AssertionError(f"{what} is not reached by Tab")

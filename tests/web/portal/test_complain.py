@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import re
+import zipfile
 from datetime import timedelta
 from typing import Any
 
@@ -209,6 +211,21 @@ def test_a_wrong_file_is_named_and_nothing_is_sent(
     assert said in answer.text
     assert FILLED["narrative"] in answer.text
     assert counted(product, Complaint) == counted(product, Attachment) == 0
+
+
+def test_a_zip_bomb_is_never_unpacked(visitor: Visitor, product: App) -> None:
+    """As a plain archive it is refused; dressed as a document it stays the few bytes that were sent."""
+    packed = io.BytesIO()
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as bomb:
+        bomb.writestr("[Content_Types].xml", "")
+        bomb.writestr("word/document.xml", bytes(50_000_000))
+    opened = slip(visitor.web.get("/complain").text)
+    refused = visitor.post("/complain", "send", opened, [("files", ("bomb.zip", packed.getvalue()))], **FILLED)
+    assert refused.status_code == 422
+    assert "“bomb.zip”" in refused.text
+    visitor.send([("files", ("bomb.docx", packed.getvalue()))])
+    with product.store.reading(SYSTEM) as work:
+        assert work.session.exec(select(Attachment)).one().size == len(packed.getvalue())
 
 
 def test_too_many_files(visitor: Visitor, product: App) -> None:

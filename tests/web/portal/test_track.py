@@ -113,6 +113,7 @@ def test_withdrawing_asks_first(visitor: Visitor, desk: Desk, token: str) -> Non
     visitor.post(f"/track/{token}", "withdraw", slip(asked.text), text="")
     page = visitor.page(token).text
     assert "You withdrew it." in page
+    assert "You can still ask for a review" not in page
     assert "Ask for a review" not in page
     assert visitor.web.get(f"/track/{token}/withdraw").status_code == 409
 

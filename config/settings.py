@@ -10,7 +10,7 @@ import secrets
 from pathlib import Path
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import Field, ValidationError, field_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
@@ -96,6 +96,12 @@ class Settings(BaseSettings):
     sends_per_hour: int = Field(
         default=30, ge=1, description="Complaints and requests for links taken from one network address per hour."
     )
+    oidc_issuer: str = Field(
+        default="", description="OpenID Connect provider for signing in to the console, e.g. `https://sso.example`."
+    )
+    oidc_client_id: str = Field(default="", description="Our client id at the provider.")
+    oidc_client_secret: str = Field(default="", description="Our secret at the provider; empty for a public client.")
+    oidc_label: str = Field(default="SSO", description="Name of the provider on the button of the sign-in page.")
     log_level: str = Field(default="WARNING", pattern="^(DEBUG|INFO|WARNING|ERROR)$", description="Least level logged.")
     secret_key: str | None = Field(
         default=None, min_length=16, description="Signs links and sessions. Empty: made at first start, kept in home."
@@ -117,6 +123,19 @@ class Settings(BaseSettings):
             if not re.fullmatch(r"https?://(\*\.)?[A-Za-z0-9.\-]+(:\d{1,5})?", value):
                 raise ValueError(f"{value!r} is no origin; write https://shop.example, without a path")
         return values
+
+    @field_validator("oidc_issuer")
+    @classmethod
+    def _issuer(cls, value: str) -> str:
+        if value and not re.match(r"https://[^\s?#]+$|http://(127\.0\.0\.1|localhost)(:\d+)?(/[^\s?#]*)?$", value):
+            raise ValueError("must begin with https:// and have no query (http:// only on this machine)")
+        return value
+
+    @model_validator(mode="after")
+    def _sign_on(self) -> Settings:
+        if self.oidc_issuer and not self.oidc_client_id:
+            raise ValueError("oidc_client_id: name our client id at the provider, or leave the issuer empty")
+        return self
 
     @field_validator("home", "policy_dir")
     @classmethod

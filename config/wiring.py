@@ -21,6 +21,7 @@ from complaints.notify.render import TemplateRenderer
 from complaints.notify.sender import AppriseSender
 from complaints.runs.prefect_api import PrefectRuns
 from complaints.services.dispatch import LEASE, Dispatcher
+from complaints.services.oidc import SignOn
 from complaints.services.tracking import Tracking
 from complaints.services.webhooks import HttpHook
 from complaints.store.blobs import Blobs
@@ -102,6 +103,15 @@ class App:
         """Signed links for complainants."""
         valid_for = timedelta(days=self.settings.link_days)
         return Tracking(self.settings.secret(), self.settings.link_base, wall_clock, valid_for)
+
+    @cached_property
+    def sign_on(self) -> SignOn | None:
+        """The company's OpenID Connect provider, where one is set."""
+        of = self.settings
+        if not of.oidc_issuer:
+            return None
+        back = f"{of.link_base.rstrip('/')}/console/sign-in/oidc/back"
+        return SignOn(of.oidc_issuer, of.oidc_client_id, of.oidc_client_secret, back)
 
     @cached_property
     def dispatcher(self) -> Dispatcher:

@@ -65,6 +65,7 @@ def test_every_template_text_of_the_console_is_marked() -> None:
 
 #: What is said to a person by these is in English; readers of other languages get it through `errors.po`.
 _SAY = {"InvalidInput", "Forbidden", "Conflict", "LimitExceeded", "UnsupportedType", "FieldProblem", "ValueError"}
+_SAY |= {"SignOnFailed"}
 #: Said to operators and integrators only: policy files, links, addresses of webhooks.
 _NOT_READERS = {"sla_policy.py", "policy.py", "webhooks.py", "tracking.py", "businesstime.py", "calendars.py"}
 

@@ -57,6 +57,7 @@ class Console:
             "company": self.product.settings.company,
             "static": static_files.address,
             "names": NAMES,
+            "sign_on": self.product.settings.oidc_label if self.product.settings.oidc_issuer else "",
             "icon": icon,
             "q": lambda **values: urlencode({k: v for k, v in values.items() if v not in (None, "")}, doseq=True),
         }

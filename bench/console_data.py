@@ -123,6 +123,9 @@ def moulds(desk: Desk) -> list[Mould]:
         who = f"mould{next(numbers)}"  # somebody else each time, or they are taken for duplicates
         return {"complainant": NewComplainant(name=who, email=f"{who}@example.com"), **more}
 
+    archived = desk.closed(**new())
+    desk.end_window(archived)  # a month goes by: those who wait come after it
+    closed = desk.closed(**new())
     triage = desk.submit(VAGUE, **new())
     alarming = desk.submit(ALARMING, **new())
     investigating = desk.submit(**new())
@@ -139,9 +142,6 @@ def moulds(desk: Desk) -> list[Mould]:
     confirming = desk.investigated(**new())
     reviewing = desk.closed(**new())
     desk.act(reviewing, desk.lead, "appeal", reason="The pump broke again.")
-    closed = desk.closed(**new())
-    archived = desk.closed(**new())
-    desk.end_window(archived)
     opened = [(triage, 80), (alarming, 40), (investigating, 430), (waiting, 120), (third, 40), (deciding, 70)]
     opened += [(remedying, 80), (confirming, 110), (reviewing, 30)]
     finished = [Mould(closed, 30, True), Mould(archived, 970, True)]

@@ -226,15 +226,12 @@ def _stages(complaint: Complaint, status: Status, speech: Speech) -> list[Stage]
     if over:
         if complaint.closing_category in (ClosingCategory.WITHDRAWN, ClosingCategory.MERGED, ClosingCategory.REJECTED):
             way = [way[0], way[-1]]
-        at = len(way) - 1
+        at = len(way)  # the last stage, too, is behind us
     else:
         at = next(i for i, (_, _, here) in enumerate(way) if status in here)
-    if complaint.closing_category in _FINAL:  # nobody reviews what was withdrawn or goes on elsewhere
-        way[-1] = (way[-1][0], "", way[-1][2])
     states = ["done" if i < at else "now" if i == at else "ahead" for i in range(len(way))]
     return [
-        Stage(speech.say(title), about and speech.say(about), state)
-        for (title, about, _), state in zip(way, states, strict=True)
+        Stage(speech.say(title), speech.say(about), state) for (title, about, _), state in zip(way, states, strict=True)
     ]
 
 

@@ -116,7 +116,7 @@ def _send(screen: Screen, given: answers.Answers, new: NewComplaint, key: str, p
         return _review(screen, given, same, HTTPStatus.TOO_MANY_REQUESTS, notice=notice)
     received, wrong = files.receive(product, files.chosen(posted), speech)
     if wrong:
-        return _review(screen, given, same, HTTPStatus.UNPROCESSABLE_ENTITY, errors={"files": " ".join(wrong)})
+        return _review(screen, given, same, HTTPStatus.UNPROCESSABLE_ENTITY, errors={"files": "\n".join(wrong)})
     name = new.complainant.name or "Complainant"
     actor = Actor("complainant", "portal", name, frozenset({Role.COMPLAINANT}))
     again = ""

@@ -247,7 +247,7 @@ def _do(visit: Visit, posted: FormData) -> Response:
     errors = {name: speech.say(said) for name, said in _wrong(given).items()}
     received, wrong = files.receive(product, files.chosen(posted), speech) if not errors else ([], [])
     if wrong:
-        errors["files"] = " ".join(wrong)
+        errors["files"] = "\n".join(wrong)
     if errors:
         errors = {f"{action}-{name}": said for name, said in errors.items()}  # several forms stand on the page
         return visit.page(HTTPStatus.UNPROCESSABLE_ENTITY, given=given, errors=errors)

@@ -105,7 +105,7 @@ function files(input) {
     const id = `${input.id}-early`;
     document.getElementById(id)?.remove();
     if (!big.length) return;
-    const said = Object.assign(document.createElement("p"), { id, className: "error", textContent: big.join(" ") });
+    const said = Object.assign(document.createElement("p"), { id, className: "error", textContent: big.join("\n") });
     said.setAttribute("role", "alert");
     input.before(said);
     input.value = "";

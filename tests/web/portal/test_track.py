@@ -88,6 +88,7 @@ def test_accepting_closes_and_keeps_the_survey(visitor: Visitor, desk: Desk, tok
     page = visitor.page(token).text
     assert "This complaint is closed." in page
     assert "You can ask for a review until" in page
+    assert re.findall(r'<li class="(\w+)"', page) == ["done"] * 5
     visitor.do(token, "appeal", text="It leaks again.")
     assert desk.complaint(desk.newest()).status == "reviewing"
 

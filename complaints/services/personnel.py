@@ -5,6 +5,9 @@ Nobody can take away the last administrator who can sign in.
 
 from __future__ import annotations
 
+import hashlib
+import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -14,18 +17,20 @@ from uuid import UUID
 
 from pydantic import Field, field_validator
 from sqlalchemy import or_, text
-from sqlmodel import col, select
+from sqlmodel import col, func, select
 
 from complaints.domain.errors import Conflict, FieldProblem, InvalidInput, NotFound
 from complaints.domain.forms import Code, Form, Line
 from complaints.domain.intake import Email
-from complaints.domain.vocabulary import Language, Role
+from complaints.domain.policy import Team
+from complaints.domain.vocabulary import Language, Role, StepState
 from complaints.services import administration, people, routing, signin, totp
-from complaints.store.tables import Person
+from complaints.store.tables import Person, Step
 from complaints.store.unit import Work
 
 #: Roles that people hold; the others belong to keys, customers and the machine.
 STAFF = (Role.AGENT, Role.LEAD, Role.APPROVER, Role.MANAGER, Role.AUDITOR, Role.ADMIN)
+_LOGIN = re.compile(r"[a-z0-9][a-z0-9._@\-]{0,63}")
 _TURN = 0x61646D69  # changes that may take away an administrator happen one after the other
 
 
@@ -90,18 +95,57 @@ def by_login(work: Work, login: str) -> Person:
     return person
 
 
+@dataclass(frozen=True)
+class TeamLoad:
+    """A team as the policy names it, its members, and what waits for them."""
+
+    team: Team
+    members: list[Colleague]
+    open_tasks: int
+
+    @property
+    def absent(self) -> int:
+        """How many members are away now."""
+        return sum(not m.present for m in self.members)
+
+
+def teams(work: Work) -> list[TeamLoad]:
+    """All teams of the policy in force, in its order."""
+    everybody = colleagues(work)
+    counted = work.session.exec(
+        select(Step.team, func.count())
+        .where(col(Step.state).in_([StepState.OPEN, StepState.CLAIMED]))
+        .group_by(Step.team)
+    ).all()
+    tasks = dict(counted)
+    return [
+        TeamLoad(team, [c for c in everybody if team.key in c.person.teams], tasks.get(team.key, 0))
+        for team in work.policy.routing.teams
+    ]
+
+
 def add(work: Work, login: str, about: Particulars) -> Person:
     """A new colleague. They can sign in once they have a password (`new_password`) or by the company's sign-on."""
+    if not _LOGIN.fullmatch(login):
+        raise InvalidInput("Use small letters, digits, point, dash, underscore or @, 64 at most.", "login")
     person = people.add_person(
         work, login, about.name, roles=about.roles, teams=about.teams, email=about.email, language=about.language
     )
     return change(work, person.id, about)
 
 
-def change(work: Work, person_id: UUID, about: Particulars) -> Person:
-    """Put these particulars in the place of the present ones."""
+def mark(person: Person) -> str:
+    """Changes with the particulars: whoever edits sees by it that somebody else did."""
+    seen = json.dumps([_plain(getattr(person, name)) for name in Particulars.model_fields], sort_keys=True)
+    return hashlib.sha256(seen.encode()).hexdigest()[:16]
+
+
+def change(work: Work, person_id: UUID, about: Particulars, seen: str | None = None) -> Person:
+    """Put these particulars in the place of the present ones; `Conflict` where they are no longer those `seen`."""
     _take_turn(work)
     person = get(work, person_id, lock=True)
+    if seen is not None and seen != mark(person):
+        raise Conflict("Somebody else changed this meanwhile. What you entered is below; compare and save again.")
     unknown = [t for t in about.teams if work.policy.routing.team(t) is None and t not in person.teams]
     if unknown:
         raise InvalidInput("There is no such team in the policy.", "teams")

@@ -13,6 +13,7 @@ from sqlmodel import col, select
 from complaints.domain import reference
 from complaints.domain.errors import Conflict, FieldProblem, InvalidInput
 from complaints.domain.intake import NewComplaint
+from complaints.domain.searchtext import searchable
 from complaints.domain.vocabulary import (
     Audience,
     Channel,
@@ -191,7 +192,7 @@ def _complaint(work: Work, new: NewComplaint, who: Complainant, number: int, pol
         language=who.language,
         subject=subject,
         narrative=new.narrative,
-        search=f"{subject}\n{who.name}\n{new.narrative[:_SEARCHED]}".lower(),
+        search=searchable(f"{subject}\n{who.name}\n{new.narrative[:_SEARCHED]}"),
         product=new.product,
         desired_remedy=new.desired_remedy,
         order_ref=new.order_ref,

@@ -15,6 +15,7 @@ from sqlalchemy import ColumnElement, and_, func, literal, or_, tuple_
 from sqlmodel import col, select
 
 from complaints.domain.errors import InvalidInput
+from complaints.domain.searchtext import patterns
 from complaints.domain.vocabulary import Role, StepState
 from complaints.services.access import visible
 from complaints.store.tables import Complaint, Outbox, Step
@@ -86,15 +87,12 @@ def conditions(work: Work, wanted: Filter) -> list[ColumnElement[bool]]:
         where.append(col(Complaint.received_at) < wanted.received_before)
     if wanted.due_before is not None:
         where.append(col(Complaint.due_at) < wanted.due_before)
-    for word in wanted.words.lower().split()[:8]:
-        pattern = word.replace("\\", r"\\").replace("%", r"\%").replace("_", r"\_")
-        where.append(
-            or_(
-                col(Complaint.search).like(f"%{pattern}%"),
-                func.lower(col(Complaint.reference)).like(f"%{pattern}%"),
-            )
-        )
-    return where
+    return where + [in_words(pattern) for pattern in patterns(wanted.words)]
+
+
+def in_words(pattern: str) -> ColumnElement[bool]:
+    """Text, names or reference match."""
+    return or_(col(Complaint.search).like(pattern), func.lower(col(Complaint.reference)).like(pattern))
 
 
 def complaints(work: Work, wanted: Filter, *, limit: int = 50, cursor: str | None = None) -> Page[Complaint]:

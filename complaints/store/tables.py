@@ -24,6 +24,8 @@ from complaints.store.columns import Json, blob, instant
 
 #: Running numbers of references.
 COMPLAINT_NUMBER = Sequence("complaint_number", metadata=SQLModel.metadata)
+#: Cases that are still being handled; word for word the condition of the indexes that the lists of work use.
+AT_WORK = "status <> all (array['closed', 'archived', 'erased'])"
 
 
 class Complainant(SQLModel, table=True):
@@ -52,6 +54,9 @@ class Complaint(SQLModel, table=True):
             postgresql_where=text("status <> 'archived'"),
         ),
         Index("complaint_assignee", "assignee_id", "status"),
+        Index("complaint_work_due", "due_at", "id", postgresql_where=text(AT_WORK)),
+        Index("complaint_work_team", "team", "due_at", "id", postgresql_where=text(AT_WORK)),
+        Index("complaint_work_received", "received_at", "id", postgresql_where=text(AT_WORK)),
         Index("complaint_team", "team", "status", "due_at"),
         Index(
             "complaint_text",

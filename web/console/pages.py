@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import json
 from contextlib import AbstractContextManager
+from datetime import UTC, datetime
 from functools import cached_property
 from http import HTTPStatus
 from pathlib import Path
@@ -41,6 +42,7 @@ class Console:
     def __init__(self, product: App) -> None:
         self.product = product
         self.zone = ZoneInfo(product.settings.time_zone)
+        self.newest = (datetime.min.replace(tzinfo=UTC), 0)  #: number of the last event, and when it was asked for
         self.templates = {language: self._environment(language) for language in Language}
 
     def _environment(self, language: Language) -> Environment:

@@ -1,0 +1,166 @@
+"""The inbox: whose work is where, what can be done to it, what may not be seen."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from sqlmodel import select
+
+from complaints.domain.ports import SYSTEM
+from complaints.domain.vocabulary import Role
+from complaints.services import actions, inbox
+from complaints.store.tables import Complaint, SavedView
+from tests.web.console.conftest import Browser, Office, text_of
+
+
+def refs(html: str) -> list[str]:
+    return re.findall(r'data-ref="([^"]+)"', html)
+
+
+@pytest.fixture
+def team(office: Office) -> str:
+    """The team that the samples are routed to."""
+    reference = office.complain()
+    with office.product.store.reading(SYSTEM) as work:
+        return work.session.exec(select(Complaint.team).where(Complaint.reference == reference)).one()
+
+
+def test_views_show_whose_work_it_is(office: Office, team: str) -> None:
+    browser = office.browser("li", Role.AGENT, teams=(team,))
+    [first] = refs(browser.get("/console/inbox?view=team").text)
+    assert refs(browser.get("/console/inbox?view=mine").text) == []
+    with office.product.store.work(SYSTEM) as work:
+        actions.act(work, first, "assign", {"person": str(office.person("li").id)})
+    assert refs(browser.get("/console/inbox?view=mine").text) == [first]
+    assert refs(browser.get("/console/inbox").text) == [first]  # the day begins with one's own
+    assert refs(browser.get("/console/inbox?view=unassigned").text) == []
+
+
+def test_other_teams_and_ones_own_affairs_stay_hidden(office: Office, team: str) -> None:
+    stranger = office.browser("wu", Role.AGENT, teams=("compliance",))
+    assert refs(stranger.get("/console/inbox?view=all").text) == []
+    involved = office.browser("wang", Role.AGENT, teams=(team,), email="wang.fang@example.com")
+    assert refs(involved.get("/console/inbox?view=all").text) == []
+    assert refs(office.browser("max", Role.MANAGER, teams=()).get("/console/inbox?view=all").text) != []
+
+
+def test_search_finds_references_names_and_chinese_words(office: Office, team: str) -> None:
+    browser = office.browser("li", Role.AGENT, teams=(team,))
+    chinese = office.complain(
+        subject="洗衣机漏水",
+        narrative="洗衣机送到时外壳破损，要求退款。",
+        complainant={"name": "李雷", "email": "l@example.com"},
+    )
+    with office.product.store.work(SYSTEM) as work:
+        work.session.exec(select(Complaint).where(Complaint.reference == chinese)).one().team = team
+    for words in ("退款", "退", "洗衣机漏", "李雷", chinese, chinese.lower().replace("-", ""), "漏水 退款"):
+        assert refs(browser.get("/console/inbox", params={"view": "all", "q": words}).text) == [chinese], words
+    for words in ("款退", "%", "heater 退款", "' or 1=1 --"):
+        assert refs(browser.get("/console/inbox", params={"view": "all", "q": words}).text) == [], words
+
+
+@pytest.mark.parametrize("sort", ["due", "received", "severity"])
+def test_pages_lose_and_repeat_nothing_while_rows_are_added(
+    office: Office, team: str, sort: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(inbox.page, "__kwdefaults__", {"after": "", "limit": 2})
+    monkeypatch.setattr(inbox.listing, "__kwdefaults__", {"after": "", "limit": 2})
+    known = {office.complain(complainant={"name": f"N{n}", "email": f"n{n}@example.com"}) for n in range(4)}
+    browser = office.browser("max", Role.MANAGER, teams=())
+    seen: list[str] = []
+    path = f"/console/inbox?view=all&sort={sort}"
+    while path:
+        html = browser.get(path).text
+        seen += refs(html)
+        following = re.search(r'href="([^"]+)" rel="next"', html)
+        path = following[1].replace("&amp;", "&") if following else ""
+        office.complain(complainant={"name": "Late", "email": f"late{len(seen)}@example.com"})
+    assert known <= set(seen)
+    assert len(seen) == len(set(seen))
+
+
+def test_filters_narrow_and_unknown_ones_do_not_break(office: Office, team: str) -> None:
+    browser = office.browser("max", Role.MANAGER, teams=())
+    assert refs(browser.get("/console/inbox?view=all&severity=critical").text) == []
+    assert len(refs(browser.get("/console/inbox?view=all&status=&severity=").text)) == 1
+    assert len(refs(browser.get("/console/inbox?view=all&from=2000-01-01&to=2999-01-01").text)) == 1
+    assert refs(browser.get("/console/inbox?view=all&from=2999-01-01").text) == []
+    for odd in ("view=x", "sort=x", "assignee=x", "from=x", "status=x", "severity=' or"):
+        assert browser.get(f"/console/inbox?{odd}").status_code == 200, odd
+    assert browser.get("/console/inbox?after=garbage").status_code == 422
+
+
+def test_many_at_once_and_what_cannot_be_done_is_named(office: Office, team: str) -> None:
+    browser = office.browser("li", Role.AGENT, Role.LEAD, teams=(team,))
+    mine = refs(browser.get("/console/inbox?view=team").text)
+    answer = browser.post(
+        "/console/inbox/bulk", ref=[*mine, "C26-999999-9"], do="assign", person="me", back="/console/inbox"
+    )
+    assert answer.status_code == 303
+    said = text_of(browser.get("/console/inbox").text)
+    assert "Assigned: 1." in said
+    assert "C26-999999-9" in said
+    assert refs(browser.get("/console/inbox?view=mine").text) == mine
+    browser.post("/console/inbox/bulk", ref=mine, do="escalate", reason="", back="/console/inbox")
+    assert "Not possible for 1" in text_of(browser.get("/console/inbox").text)
+
+
+def test_saved_views_are_private_unless_a_lead_shares_them(office: Office, team: str) -> None:
+    agent = office.browser("li", Role.AGENT, teams=(team,))
+    agent.post("/console/inbox/views", name="Worst", query="view=all&severity=critical", shared="yes")
+    lead = office.browser("zhao", Role.LEAD, teams=(team,))
+    assert "Worst" not in lead.get("/console/inbox").text
+    lead.post("/console/inbox/views", name="Everybody's", query="view=all&sort=severity", shared="yes")
+    page = agent.get("/console/inbox").text
+    assert "Worst" in page
+    assert "Everybody" in page
+    with office.product.store.reading(SYSTEM) as work:
+        views = {v.name: v for v in work.session.exec(select(SavedView))}
+    assert agent.post(f"/console/inbox/views/{views['Everybody' + chr(39) + 's'].id}/delete").status_code == 404
+    assert agent.post(f"/console/inbox/views/{views['Worst'].id}/delete").status_code == 303
+
+
+def test_the_file_holds_the_list_and_no_formula(office: Office, team: str) -> None:
+    office.complain(subject="=HYPERLINK(1)", complainant={"name": "+Eve", "email": "eve@example.com"})
+    browser = office.browser("max", Role.MANAGER, teams=())
+    answer = browser.get("/console/inbox/export.csv?view=all")
+    assert answer.headers["content-type"].startswith("text/csv")
+    table = list(csv.DictReader(io.StringIO(answer.text.removeprefix("\ufeff"))))
+    assert len(table) == 2
+    assert "'=HYPERLINK(1)" in {row["Subject"] for row in table}
+    assert "'+Eve" in {row["Complainant"] for row in table}
+
+
+def test_a_script_in_a_text_field_stays_a_text(office: Office, team: str) -> None:
+    office.complain(
+        subject="<script>alert(1)</script>", complainant={"name": "<img src=x onerror=1>", "email": "x@example.com"}
+    )
+    html = office.browser("max", Role.MANAGER, teams=()).get("/console/inbox?view=all").text
+    assert "<script>alert" not in html
+    assert "<img src=x" not in html
+    assert "&lt;script&gt;alert(1)" in html
+
+
+def test_new_work_is_noticed(office: Office, team: str, monkeypatch: Any) -> None:
+    browser: Browser = office.browser("max", Role.MANAGER, teams=())
+    newest = int(re.search(r'data-newest="(\d+)"', browser.get("/console/inbox").text)[1])  # type: ignore[index]  # it is there
+    assert browser.get(f"/console/inbox/pulse?since={newest}").json()["changed"] is False
+    office.complain(complainant={"name": "New", "email": "new@example.com"})
+    later = office.product.store.now
+    monkeypatch.setattr(office.product.store, "now", lambda: later() + timedelta(seconds=2))
+    assert browser.get(f"/console/inbox/pulse?since={newest}").json()["changed"] is True
+    assert len(refs(browser.get("/console/inbox/rows?view=all").text)) == 2
+
+
+def test_taking_a_task_from_the_list(office: Office, team: str) -> None:
+    browser = office.browser("li", Role.AGENT, teams=(team,))
+    [reference] = refs(browser.get("/console/inbox?view=team").text)
+    answer = browser.post(f"/console/inbox/claim/{reference}")
+    assert answer.headers["location"] == f"/console/complaints/{reference}"
+    assert refs(browser.get("/console/inbox?view=mine").text) == [reference]
+    assert browser.post("/console/inbox/claim/C26-999999-9").status_code in (404, 422)

@@ -1,0 +1,256 @@
+"""The inbox: lists of work with deadlines, filters, saved views, bulk actions; new work appears by itself."""
+
+from __future__ import annotations
+
+from datetime import datetime, time, timedelta
+from typing import Any
+from urllib.parse import parse_qsl, urlencode
+from uuid import UUID
+
+from fastapi import APIRouter
+from fastapi.responses import Response
+from sqlmodel import col, or_, select
+
+from complaints.domain.errors import ComplaintsError, InvalidInput, NotFound
+from complaints.domain.vocabulary import Channel, Flag, Role, Severity, Status, StepState
+from complaints.services import access, actions, inbox, opening, steps
+from complaints.services.inbox import Query, Sort, View
+from complaints.store.columns import new_id
+from complaints.store.tables import Person, SavedView
+from complaints.store.unit import Work
+from web.console.fields import Choices
+from web.console.pages import Screen
+from web.console.route import PageRoute, said_of
+from web.console.seat import Caseworker, Entries, Staff
+from web.language import N_
+
+router = APIRouter(route_class=PageRoute)
+_MOST_AT_ONCE = 200
+_MOST_EXPORTED = 50_000
+_VIEWS = {
+    View.MINE: N_("Mine"),
+    View.TEAM: N_("My teams"),
+    View.UNASSIGNED: N_("Unassigned"),
+    View.NEAR: N_("Near breach"),
+    View.WAITING: N_("Waiting"),
+    View.ALL: N_("Everything"),
+}
+_SORTS = {Sort.DUE: N_("Deadline"), Sort.RECEIVED: N_("Newest"), Sort.SEVERITY: N_("Severity")}
+#: Filters of the address, in the order they are shown.
+_FILTERS = ("status", "severity", "category", "team", "channel", "flag")
+_BULK = {
+    "assign": N_("Assigned: %(count)s."),
+    "release": N_("Given back to the team: %(count)s."),
+    "escalate": N_("Escalated: %(count)s."),
+}
+
+
+def asked(screen: Screen) -> Query:
+    """The list that the address names; what cannot be understood narrows nothing."""
+    given = screen.request.query_params
+    known: dict[str, Any] = {name: tuple(v for v in given.getlist(name) if v) for name in _FILTERS}
+    return Query(
+        view=_one(View, given.get("view", ""), View.MINE),
+        words=given.get("q", "").replace("\x00", "").strip()[:200],
+        assignee=_person(given.get("assignee", "")),
+        received_from=_day(screen, given.get("from", ""), 0),
+        received_before=_day(screen, given.get("to", ""), 1),
+        sort=_one(Sort, given.get("sort", ""), Sort.DUE),
+        **known,
+    )
+
+
+def _one(kind: Any, text: str, otherwise: Any) -> Any:
+    return kind(text) if text in set(kind) else otherwise
+
+
+def _person(text: str) -> UUID | None:
+    try:
+        return UUID(text)
+    except ValueError:
+        return None
+
+
+def _day(screen: Screen, text: str, later: int) -> datetime | None:
+    try:
+        day = datetime.fromisoformat(text).date() + timedelta(days=later)
+        return datetime.combine(day, time(), screen.console.zone)
+    except ValueError:
+        return None
+
+
+@router.get("/inbox")
+def show(screen: Staff) -> Response:
+    """One list."""
+    query, after = asked(screen), screen.request.query_params.get("after", "")
+    with screen.reading() as work:
+        newest = inbox.newest(work)
+        found = inbox.listing(work, query, after=after)
+        counts = inbox.counts(work)
+        people = _colleagues(work)
+        views = _saved(work)
+    return screen.page(
+        "inbox.html",
+        query=query,
+        found=found,
+        counts=counts,
+        views=[(view.value, screen.speech.say(name)) for view, name in _VIEWS.items()],
+        sorts=[(sort.value, screen.speech.say(name)) for sort, name in _SORTS.items()],
+        filters=_choices(screen, people),
+        people=people,
+        saved=views,
+        newest=newest,
+        address=_address(screen),
+        **_given(screen),
+    )
+
+
+def _given(screen: Screen) -> dict[str, Any]:
+    given = screen.request.query_params
+    chosen = {name: [v for v in given.getlist(name) if v] for name in (*_FILTERS, "assignee")}
+    chosen = {name: values for name, values in chosen.items() if values}
+    return {"chosen": chosen, "dates": (given.get("from", ""), given.get("to", "")), "paged": "after" in given}
+
+
+def _choices(screen: Screen, people: list[Person]) -> list[tuple[str, str, list[tuple[str, str]]]]:
+    """Filters with their words: name in the address, title, options."""
+    say, label = screen.speech.say, screen.label
+    choices = Choices(screen.product.policies.active(screen.product.store.now()), screen.speech, people)
+    return [
+        ("status", say(N_("Status")), [(s.value, label("status", s)) for s in Status]),
+        ("severity", say(N_("Severity")), [(s.value, label("severity", s)) for s in Severity]),
+        ("category", say(N_("Category")), choices.of["category"]),
+        ("team", say(N_("Team")), choices.of["team"]),
+        ("assignee", say(N_("Assigned to")), choices.of["person"]),
+        ("channel", say(N_("Channel")), [(c.value, label("channel", c)) for c in Channel]),
+        ("flag", say(N_("Flag")), [(f.value, label("flag", f)) for f in Flag]),
+    ]
+
+
+def _address(screen: Screen) -> str:
+    """The list's own address without its page."""
+    return urlencode([(k, v) for k, v in screen.request.query_params.multi_items() if k not in ("after", "lang") and v])
+
+
+def _colleagues(work: Work) -> list[Person]:
+    return list(work.session.exec(select(Person).where(col(Person.active).is_(True)).order_by(Person.name)).all())
+
+
+# -- new work appears by itself
+
+
+@router.get("/inbox/pulse")
+def pulse(screen: Staff, since: int = 0) -> Response:
+    """Whether anything happened since; the list asks every few seconds."""
+    with screen.reading() as work:
+        return screen.json({"newest": _newest(screen, work), "changed": _newest(screen, work) > since})
+
+
+def _newest(screen: Screen, work: Work) -> int:
+    """Asked of the database at most once a second by all who look."""
+    console, now = screen.console, screen.product.store.now()
+    at, known = console.newest
+    if now - at > timedelta(seconds=1):
+        known = inbox.newest(work)
+        console.newest = (now, known)
+    return known
+
+
+@router.get("/inbox/rows")
+def rows(screen: Staff) -> Response:
+    """The rows alone, for the script."""
+    query, after = asked(screen), screen.request.query_params.get("after", "")
+    with screen.reading() as work:
+        newest = inbox.newest(work)
+        found = inbox.listing(work, query, after=after)
+        counts = inbox.counts(work)
+    return screen.fragment(
+        "inbox_rows.html", query=query, found=found, newest=newest, address=_address(screen), counts=counts
+    )
+
+
+# -- taking and handing over
+
+
+@router.post("/inbox/claim/{reference}")
+def claim(screen: Caseworker, reference: str) -> Response:
+    """Take the task that is due, and go there."""
+    with screen.work() as work:
+        complaint = access.see(work, reference)
+        due = [s for s in opening.open_steps(work, complaint) if s.role != Role.COMPLAINANT]
+        if not due:
+            raise NotFound("task", reference)
+        steps.claim(work, due[0].id)
+    return screen.go(f"/console/complaints/{complaint.reference}", screen.speech.say(N_("The task is yours.")))
+
+
+@router.post("/inbox/bulk")
+def bulk(screen: Caseworker, entries: Entries) -> Response:
+    """One action on many complaints; each by itself, so that one refusal stops no other."""
+    action = str(entries.get("do", ""))
+    references = [str(r) for r in entries.getlist("ref")][:_MOST_AT_ONCE]
+    back = str(entries.get("back", "/console/inbox"))
+    if action not in _BULK or not references:
+        return screen.go(back, screen.speech.say(N_("Choose complaints first.")), tone="note")
+    done, refused = 0, []
+    for reference in references:
+        try:
+            with screen.work() as work:
+                _one_of_many(work, reference, action, entries)
+            done += 1
+        except ComplaintsError as error:
+            refused.append(f"{reference}: {said_of(screen.speech, error)}")
+    said = screen.speech.say(_BULK[action], count=done)
+    if refused:
+        said += " " + screen.speech.say(N_("Not possible for %(count)s:"), count=len(refused))
+        said += " " + " ".join(refused[:5]) + (" …" if len(refused) > 5 else "")
+    return screen.go(back, said, tone="note" if refused else "good")
+
+
+def _one_of_many(work: Work, reference: str, action: str, entries: Any) -> None:
+    complaint = access.see(work, reference)
+    reason = str(entries.get("reason", "")).strip()
+    if action == "assign":
+        person = str(entries.get("person", "")).replace("me", work.actor.id)
+        actions.act(work, complaint.reference, "assign", {"person": person, "reason": reason})
+    elif action == "escalate":
+        actions.act(work, complaint.reference, "escalate", {"reason": reason})
+    else:
+        held = [s for s in opening.open_steps(work, complaint) if s.state == StepState.CLAIMED]
+        if not held:
+            raise InvalidInput("nobody has taken a task of this complaint", "ref")
+        for step in held:
+            steps.release(work, step.id)
+
+
+# -- saved views
+
+
+@router.post("/inbox/views")
+def save_view(screen: Staff, entries: Entries) -> Response:
+    """Keep this list under a name, for oneself or (leads and managers) for everybody."""
+    name = " ".join(str(entries.get("name", "")).split())[:60]
+    query = urlencode(parse_qsl(str(entries.get("query", ""))[:1000]))
+    if not name:
+        return screen.go(f"/console/inbox?{query}", screen.speech.say(N_("Give the view a name.")), tone="bad")
+    shared = bool(entries.get("shared")) and screen.seat.actor.has(Role.LEAD, Role.MANAGER)
+    with screen.work() as work:
+        owner = None if shared else screen.seat.person.id
+        work.session.add(SavedView(id=new_id(work.now), owner_id=owner, name=name, query=query, created_at=work.now))
+    return screen.go(f"/console/inbox?{query}", screen.speech.say(N_("The view is saved.")))
+
+
+@router.post("/inbox/views/{view_id}/delete")
+def delete_view(screen: Staff, view_id: UUID, entries: Entries) -> Response:
+    """Forget a view of one's own; shared ones only leads and managers."""
+    with screen.work() as work:
+        view = next((v for v in _saved(work) if v.id == view_id), None)
+        if view is None or (view.owner_id is None and not screen.seat.actor.has(Role.LEAD, Role.MANAGER)):
+            raise NotFound("view", view_id)
+        work.session.delete(view)
+    return screen.go("/console/inbox", screen.speech.say(N_("The view is deleted.")))
+
+
+def _saved(work: Work) -> list[SavedView]:
+    mine = or_(col(SavedView.owner_id).is_(None), col(SavedView.owner_id) == UUID(work.actor.id))
+    return list(work.session.exec(select(SavedView).where(mine).order_by(SavedView.name)).all())

@@ -98,11 +98,27 @@ def create_key(
     return row, secret
 
 
-def revoke_key(work: Work, key_id: UUID) -> ApiKey:
-    """From now on the key opens nothing."""
+def keys(work: Work) -> list[tuple[ApiKey, str | None]]:
+    """All keys with the login of whom they act as, those in use first, newest first."""
+    rows = work.session.exec(
+        select(ApiKey, Person.login)
+        .join(Person, col(Person.id) == col(ApiKey.person_id), isouter=True)
+        .order_by(col(ApiKey.revoked_at).is_not(None), col(ApiKey.created_at).desc())
+    ).all()
+    return [(row, login) for row, login in rows]
+
+
+def key(work: Work, key_id: UUID) -> ApiKey:
+    """The key; `NotFound` when there is none."""
     row = work.session.get(ApiKey, key_id)
     if row is None:
         raise NotFound("key", key_id)
+    return row
+
+
+def revoke_key(work: Work, key_id: UUID) -> ApiKey:
+    """From now on the key opens nothing."""
+    row = key(work, key_id)
     if row.revoked_at is None:
         row.revoked_at = work.now
         work.session.add(row)

@@ -3,13 +3,38 @@
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
-from web.console import account, account_totp, admin_people, components, inbox, inbox_export, oidc, pages, signing_in
+from web.console import (
+    account,
+    account_totp,
+    admin_keys,
+    admin_outbox,
+    admin_people,
+    admin_policy,
+    components,
+    inbox,
+    inbox_export,
+    oidc,
+    pages,
+    signing_in,
+)
 from web.console.pages import Screen
 
 Console = pages.Console
 
 router = APIRouter(prefix="/console", tags=["console"], include_in_schema=False)
-for part in (signing_in, oidc, account, account_totp, admin_people, components, inbox, inbox_export):
+for part in (
+    signing_in,
+    oidc,
+    account,
+    account_totp,
+    admin_keys,
+    admin_outbox,
+    admin_people,
+    admin_policy,
+    components,
+    inbox,
+    inbox_export,
+):
     router.include_router(part.router)
 
 

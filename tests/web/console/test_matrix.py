@@ -21,10 +21,10 @@ from fastapi.testclient import TestClient
 from sqlmodel import select
 
 from complaints.domain.ports import SYSTEM
-from complaints.domain.vocabulary import Role
-from complaints.services import people, signin
+from complaints.domain.vocabulary import IntentKind, Role
+from complaints.services import outbox, people, signin
 from complaints.store.columns import new_id
-from complaints.store.tables import Complaint, Person, SavedView, Step
+from complaints.store.tables import Complaint, Outbox, Person, SavedView, Step
 from config.wiring import App
 from tests.databases import Databases
 from tests.web.api.conftest import make_product
@@ -100,10 +100,13 @@ class House:
         victim, _ = self.person("victim", Role.AGENT)
         with product.store.work(SYSTEM) as work:
             key, _ = people.create_key(work, "a key", ["complaints:read"])
+            outbox.add(work, IntentKind.NOTIFY, "a letter", complaint_id=self.complaint.id, payload={"template": "x"})
+            intent = work.session.exec(select(Outbox.id).where(Outbox.key == "a letter")).one()
         policy = product.policies.active(product.store.now()).hash
         self.fill: dict[str, str] = {
             "person_id": str(victim),
             "key_id": str(key.id),
+            "intent_id": str(intent),
             "hash": policy,
             "team": "orders",
             "view_id": str(victim),

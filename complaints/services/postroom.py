@@ -1,0 +1,112 @@
+"""The outbox as people see it: what waits, what went, what is dead and why; and giving dead ones another life."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from sqlalchemy import ColumnElement, or_, tuple_
+from sqlmodel import col, func, select
+
+from complaints.domain.errors import Conflict, NotFound
+from complaints.domain.vocabulary import IntentState
+from complaints.services import access, administration, dispatch
+from complaints.store.tables import Complaint, Outbox
+from complaints.store.unit import Work
+
+PAGE = 50
+#: Dead letters replayed at once.
+MOST_AT_ONCE = 1000
+_SECRET = re.compile(r"code|token|secret|password|link|url|authorization", re.IGNORECASE)
+_LINK = re.compile(r"https?://\S+")
+HIDDEN = "•••"
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One intent, with the reference of its complaint."""
+
+    intent: Outbox
+    reference: str | None
+
+
+def entries(
+    work: Work, *, state: str = "", kind: str = "", reference: str = "", before: UUID | None = None
+) -> tuple[list[Entry], UUID | None]:
+    """A page of intents, newest first, and where the next one begins. Those of hidden complaints are not there."""
+    query = _visible(work)
+    if state:
+        query = query.where(Outbox.state == state)
+    if kind:
+        query = query.where(Outbox.kind == kind)
+    if reference:
+        query = query.where(Complaint.reference == reference.strip().upper())
+    if before is not None and (last := work.session.get(Outbox, before)) is not None:
+        query = query.where(tuple_(col(Outbox.created_at), col(Outbox.id)) < (last.created_at, last.id))
+    # ids grow with time and every row has one; few rows are dead, and those have an index of their own
+    order = [col(Outbox.created_at).desc(), col(Outbox.id).desc()]
+    if state != IntentState.DEAD and before is None:
+        order = [col(Outbox.id).desc()]
+    rows = work.session.exec(query.order_by(*order).limit(PAGE + 1)).all()
+    found = [Entry(intent, name) for intent, name in rows[:PAGE]]
+    return found, found[-1].intent.id if len(rows) > PAGE else None
+
+
+def entry(work: Work, intent_id: UUID) -> Entry:
+    """One intent; `NotFound` when there is none that the actor may see."""
+    row = work.session.exec(_visible(work).where(Outbox.id == intent_id)).first()
+    if row is None:
+        raise NotFound("intent", intent_id)
+    return Entry(*row)
+
+
+def waiting(work: Work) -> dict[str, int]:
+    """How many wait and how many are dead."""
+    open_states = (IntentState.PENDING, IntentState.DEAD)
+    rows = work.session.exec(
+        select(Outbox.state, func.count()).where(col(Outbox.state).in_(open_states)).group_by(Outbox.state)
+    ).all()
+    return {state.value: 0 for state in open_states} | dict(rows)
+
+
+def replay(work: Work, intent_id: UUID) -> Outbox:
+    """Give one dead letter another life; what was sent already is not sent again."""
+    found = entry(work, intent_id).intent
+    if found.state != IntentState.DEAD:
+        raise Conflict("This is not dead: there is nothing to replay.")
+    row = dispatch.replay(work, intent_id)
+    administration.note(work, "intent_replayed", row.key, {"kind": row.kind})
+    return row
+
+
+def replay_all(work: Work) -> int:
+    """The same for all dead letters that the actor may see, the oldest first; how many."""
+    dead = _visible(work).where(Outbox.state == IntentState.DEAD).order_by(col(Outbox.created_at)).limit(MOST_AT_ONCE)
+    rows = work.session.exec(dead).all()
+    for intent, _ in rows:
+        dispatch.replay(work, intent.id)
+    if rows:
+        administration.note(work, "intents_replayed", "outbox", {"count": len(rows)})
+    return len(rows)
+
+
+def without_secrets(value: Any, name: str = "") -> Any:
+    """A payload as it may be shown: codes, tokens and links, with which one could act as the customer, are hidden."""
+    if isinstance(value, dict):
+        return {key: without_secrets(inner, key) for key, inner in value.items()}
+    if isinstance(value, list):
+        return [without_secrets(inner, name) for inner in value]
+    if _SECRET.search(name) and value:
+        return HIDDEN
+    return _LINK.sub(HIDDEN, value) if isinstance(value, str) else value
+
+
+def _visible(work: Work) -> Any:
+    mine: ColumnElement[bool] = or_(col(Outbox.complaint_id).is_(None), access.visible(work))
+    return (
+        select(Outbox, Complaint.reference)
+        .join(Complaint, col(Complaint.id) == col(Outbox.complaint_id), isouter=True)
+        .where(mine)
+    )

@@ -101,6 +101,7 @@ def show(screen: Staff) -> Response:
         saved=views,
         newest=newest,
         address=_address(screen),
+        titles=_titles(screen),
         **_given(screen),
     )
 
@@ -125,6 +126,12 @@ def _choices(screen: Screen, people: list[Person]) -> list[tuple[str, str, list[
         ("channel", say(N_("Channel")), [(c.value, label("channel", c)) for c in Channel]),
         ("flag", say(N_("Flag")), [(f.value, label("flag", f)) for f in Flag]),
     ]
+
+
+def _titles(screen: Screen) -> dict[str, str]:
+    """Categories with their names."""
+    policy = screen.product.policies.active(screen.product.store.now())
+    return dict(Choices(policy, screen.speech).of["category"])
 
 
 def _address(screen: Screen) -> str:
@@ -164,9 +171,8 @@ def rows(screen: Staff) -> Response:
         newest = inbox.newest(work)
         found = inbox.listing(work, query, after=after)
         counts = inbox.counts(work)
-    return screen.fragment(
-        "inbox_rows.html", query=query, found=found, newest=newest, address=_address(screen), counts=counts
-    )
+    about = {"query": query, "found": found, "newest": newest, "counts": counts}
+    return screen.fragment("inbox_rows.html", address=_address(screen), titles=_titles(screen), **about)
 
 
 # -- taking and handing over

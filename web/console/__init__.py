@@ -6,6 +6,7 @@ from fastapi.responses import Response
 from web.console import (
     account,
     account_totp,
+    admin_audit,
     admin_keys,
     admin_outbox,
     admin_people,
@@ -27,6 +28,7 @@ for part in (
     oidc,
     account,
     account_totp,
+    admin_audit,
     admin_keys,
     admin_outbox,
     admin_people,

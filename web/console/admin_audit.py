@@ -1,0 +1,150 @@
+"""The audit trail: who did what and when, in cases and in administration; and the check that nobody touched it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from datetime import date, datetime, time, timedelta
+from http import HTTPStatus
+from typing import Any
+from uuid import UUID
+
+from fastapi import APIRouter, Request
+from fastapi.responses import Response
+
+from complaints.services import trail
+from complaints.services.trail import Sought, Verdict
+from complaints.store.unit import Work
+from web.console.pages import Screen
+from web.console.route import PageRoute
+from web.console.seat import Auditor
+from web.console.sheet import sheet
+from web.language import N_
+
+router = APIRouter(route_class=PageRoute)
+_HOME = "/console/admin/audit"
+#: Without a reference, so far back at first.
+_LATELY = timedelta(days=7)
+_MOST_ROWS = 10_000
+_KINDS: Mapping[str, str] = {
+    "person_added": N_("Person added"),
+    "person_changed": N_("Person changed"),
+    "person_activated": N_("Person active again"),
+    "person_deactivated": N_("Person deactivated"),
+    "absence_changed": N_("Absence changed"),
+    "temporary_password_given": N_("Temporary password given"),
+    "password_changed": N_("Password changed"),
+    "second_factor_on": N_("Second factor turned on"),
+    "second_factor_off": N_("Second factor turned off"),
+    "sessions_ended": N_("Sessions ended"),
+    "sign_on_bound": N_("Bound to the sign-on of the company"),
+    "key_created": N_("API key made"),
+    "key_revoked": N_("API key revoked"),
+    "policy_activated": N_("Policy activated"),
+    "intent_replayed": N_("Dead letter replayed"),
+    "intents_replayed": N_("Dead letters replayed"),
+    "article_added": N_("Article added"),
+    "article_changed": N_("Article changed"),
+    "canned_text_added": N_("Canned text added"),
+    "canned_text_changed": N_("Canned text changed"),
+}
+
+
+@router.get("/admin/audit")
+def audit(screen: Auditor, request: Request, log: str = "cases", before: int | None = None) -> Response:
+    """The log of the cases, or of administration."""
+    asked, sought, wrong = _sought(screen, request, log)
+    with screen.reading() as work:
+        if log == "admin":
+            found, after = trail.of_administration(work, sought, before)
+            rows: list[Any] = [(event, event.object) for event in found]
+        else:
+            rows, after = trail.of_cases(work, sought, before)
+    status = HTTPStatus.UNPROCESSABLE_ENTITY if wrong else HTTPStatus.OK
+    return screen.page("admin_audit.html", status, **_about(screen, log, rows, asked, wrong), after=after)
+
+
+def _about(screen: Screen, log: str, rows: list[Any], asked: dict[str, str], wrong: dict[str, str]) -> dict[str, Any]:
+    kinds = {code: screen.speech.say(text) for code, text in _KINDS.items()}
+    return {"log": log, "rows": rows, "asked": asked, "faults": wrong, "kinds": kinds, "told": _told}
+
+
+@router.get("/admin/audit.csv")
+def audit_csv(screen: Auditor, request: Request, log: str = "cases") -> Response:
+    """The same as a file, the newest ten thousand entries at most."""
+    _, sought, _ = _sought(screen, request, log)
+    with screen.reading() as work:
+        if log == "admin":
+            found, _ = trail.of_administration(work, sought, None, _MOST_ROWS)
+            rows: list[Any] = [(e.at, e.actor_name, e.kind, e.object, _told(e), e.hash) for e in found]
+        else:
+            cases, _ = trail.of_cases(work, sought, None, _MOST_ROWS)
+            rows = [(e.at, e.actor_name, e.kind, reference, _told(e), e.hash) for e, reference in cases]
+    columns = [N_("When"), N_("Who"), N_("What"), N_("Object"), N_("Details"), N_("Hash")]
+    return sheet(screen, f"audit-{'admin' if log == 'admin' else 'cases'}", columns, rows)
+
+
+def _told(event: Any) -> str:
+    """What an entry says beside its kind."""
+    parts = []
+    if getattr(event, "to_status", None) and event.from_status != event.to_status:
+        parts.append(f"{event.from_status or '–'} → {event.to_status}")
+    if getattr(event, "reason", ""):
+        parts.append(event.reason)
+    if event.data:
+        parts.append(json.dumps(event.data, ensure_ascii=False, sort_keys=True))
+    return " · ".join(parts)[:600]
+
+
+def _sought(screen: Screen, request: Request, log: str) -> tuple[dict[str, str], Sought, dict[str, str]]:
+    """The filters as entered, as understood, and what is wrong with them."""
+    query = request.query_params
+    asked = {name: query.get(name, "").strip() for name in ("person", "kind", "object", "start", "end")}
+    if log != "admin" and "start" not in query and not asked["object"]:
+        lately = screen.product.store.now() - _LATELY
+        asked["start"] = lately.astimezone(screen.console.zone).date().isoformat()
+    days: dict[str, datetime] = {}
+    wrong = {}
+    for name in ("start", "end"):
+        if asked[name]:
+            try:
+                days[name] = datetime.combine(date.fromisoformat(asked[name]), time(), screen.console.zone)
+            except ValueError:
+                wrong[name] = screen.speech.say(N_("Write a date, such as 2026-11-30."))
+    end = days["end"] + timedelta(days=1) if "end" in days else None
+    plain = {name: asked[name].replace("\x00", "") for name in ("person", "kind", "object")}
+    return asked, Sought(**plain, start=days.get("start"), end=end), wrong
+
+
+@router.get("/admin/audit/check")
+def check(
+    screen: Auditor,
+    what: str = "",
+    reference: str = "",
+    after: UUID | None = None,
+    checked: int = 0,
+    broken: int = 0,
+) -> Response:
+    """Check hash chains. All case logs are checked step by step; the page goes on by itself."""
+    with screen.reading() as work:
+        verdict = _verdict(work, what, reference, after)
+    verdict = verdict or Verdict()
+    sums = {"checked": checked + verdict.checked, "broken": broken + len(verdict.broken)}
+    onward = f"{_HOME}/check?what=all&after={verdict.last}&checked={sums['checked']}&broken={sums['broken']}"
+    goes_on = verdict.last is not None and not verdict.broken
+    response = screen.page(
+        "admin_check.html", what=what, reference=reference, verdict=verdict, onward=onward, goes_on=goes_on, **sums
+    )
+    if goes_on:
+        response.headers["Refresh"] = f"0; url={onward}"
+    return response
+
+
+def _verdict(work: Work, what: str, reference: str, after: UUID | None) -> Verdict | None:
+    if what == "case" and reference.strip():
+        return trail.check_case(work, reference.strip())
+    if what == "sample":
+        return trail.check_sample(work)
+    if what == "all":
+        return trail.check_onward(work, after)
+    return trail.check_administration(work) if what == "admin" else None

@@ -11,11 +11,19 @@ from web.console import (
     admin_outbox,
     admin_people,
     admin_policy,
+    case,
+    case_actions,
+    case_files,
+    case_steps,
     components,
     inbox,
     inbox_export,
+    letter,
     oidc,
     pages,
+    palette,
+    presence,
+    record,
     signing_in,
 )
 from web.console.pages import Screen
@@ -33,9 +41,17 @@ for part in (
     admin_outbox,
     admin_people,
     admin_policy,
+    case,
+    case_actions,
+    case_files,
+    case_steps,
     components,
     inbox,
     inbox_export,
+    record,
+    palette,
+    letter,
+    presence,
 ):
     router.include_router(part.router)
 

@@ -75,7 +75,9 @@ def _limit(product: App) -> Any:
     def limit(path: str) -> int:
         if portal.takes_files(path):
             return several
-        return files if path.endswith("/attachments") else plain
+        if path.endswith("/attachments"):
+            return several if path.startswith("/console/") else files
+        return plain
 
     return limit
 

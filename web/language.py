@@ -94,3 +94,7 @@ class Speech:
         """A date with time of day, to the minute."""
         pattern = "y年M月d日 HH:mm" if self.language is Language.ZH else "d MMMM y, HH:mm"
         return format_datetime(at.astimezone(self.zone), pattern, locale=self.locale)
+
+    def clock(self, at: datetime) -> str:
+        """A time of day, to the second."""
+        return format_datetime(at.astimezone(self.zone), "HH:mm:ss", locale=self.locale)

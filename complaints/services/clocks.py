@@ -419,8 +419,13 @@ def summary(work: Work, complaint: Complaint) -> list[dict[str, Any]]:
     return found
 
 
-def explained(work: Work, complaint: Complaint, name: str | None = None) -> list[tuple[Clock, list[DayRow], list[str]]]:
-    """Each clock (or the one called `profile.name`) with its ledger day by day, as rows and as text."""
+def explained(
+    work: Work, complaint: Complaint, name: str | None = None, language: Language | None = None
+) -> list[tuple[Clock, list[DayRow], list[str]]]:
+    """Each clock (or the one called `profile.name`) with its ledger day by day, as rows and as text.
+
+    The text is in `language`, or in the complaint's own.
+    """
     policy = work.policies.get(complaint.policy_hash)
     found = []
     for clock in of(work, complaint):
@@ -429,7 +434,7 @@ def explained(work: Work, complaint: Complaint, name: str | None = None) -> list
         book = Ledger.from_json(clock.ledger)
         days = reaching(book, spec_of(policy, clock)[1])
         rows = explain(book, days, work.now)
-        found.append((clock, rows, render(rows, book, days, Language(complaint.language))))
+        found.append((clock, rows, render(rows, book, days, language or Language(complaint.language))))
     if name is not None and not found:
         known = ", ".join(f"{c.profile}.{c.name}" for c in of(work, complaint)) or "none"
         raise InvalidInput(f"no clock {name!r}; this complaint has: {known}", "clock")

@@ -25,6 +25,9 @@ from complaints.store.columns import new_id
 from complaints.store.tables import Complainant, Complaint, Message
 from complaints.store.unit import Work
 
+#: From this length on a letter written by a person is taken to give reasons.
+_OWN_WORDS = 40
+
 
 def respond(work: Work, complaint_id: UUID, renderer: Renderer) -> Next:
     """Response: the machine writes the letter; where policy asks, or the letter lacks something, a person does."""
@@ -60,6 +63,19 @@ def compose(work: Work, complaint: Complaint, renderer: Renderer, language: str,
 
 def missing_elements(work: Work, complaint: Complaint, text: str) -> list[str]:
     """What the letter lacks of what the case's profiles require (sla-profile section `letter`), by name."""
+    return [name for name, present in _elements(work, complaint, text) if not present]
+
+
+def checklist(work: Work, complaint: Complaint, body: str) -> list[tuple[str, bool]]:
+    """What the profiles require of a letter that a person wrote, each with whether `body` has it.
+
+    A person may give the reasons in their own words.
+    """
+    own_words = len(body.strip()) >= _OWN_WORDS and decision.findings(work, complaint) is not None
+    return [(name, present or (own_words and name == "reasons")) for name, present in _elements(work, complaint, body)]
+
+
+def _elements(work: Work, complaint: Complaint, text: str) -> list[tuple[str, bool]]:
     policy = work.policies.get(complaint.policy_hash)
     latest = decision.findings(work, complaint)
     body = policy.lifecycle.response.external_body
@@ -81,7 +97,7 @@ def missing_elements(work: Work, complaint: Complaint, text: str) -> list[str]:
         "time_limit": any(has(w) for w in ("within", "days", "month", "日内", "天内", "个月", "之前")),
     }
     required = work.policies.get(complaint.policy_hash).sla.letter_elements(tuple(complaint.profiles))
-    return [name for name in required if not present.get(name, False)]
+    return [(name, present.get(name, False)) for name in required]
 
 
 def send(
@@ -92,16 +108,14 @@ def send(
     body: str | None = None,
 ) -> None:
     """Send the final response to every party and go on. Raises `ContentGateFailed` naming what is missing."""
-    latest = decision.findings(work, complaint)
     for person in notices.parties(work, complaint):
         if body is not None:
-            letter = Letter(_subject(complaint, person), body)
+            letter = Letter(subject_for(complaint, person), body)
+            missing = [name for name, present in checklist(work, complaint, body) if not present]
         else:
             assert renderer is not None
             letter = compose(work, complaint, renderer, person.language, person.name)
-        missing = missing_elements(work, complaint, letter.text)
-        if body is not None and latest is not None and "reasons" in missing and len(body.strip()) >= 40:
-            missing.remove("reasons")  # a person may give the reasons in their own words
+            missing = missing_elements(work, complaint, letter.text)
         if missing:
             raise ContentGateFailed(missing)
         _dispatch(work, complaint, person, letter)
@@ -117,7 +131,8 @@ def send(
         complaint.closing_category = decision.closing_category(work, complaint)
 
 
-def _subject(complaint: Complaint, person: Complainant) -> str:
+def subject_for(complaint: Complaint, person: Complainant) -> str:
+    """The subject of the letter, in the reader's language."""
     word = "投诉处理结果" if person.language == Language.ZH else "Our response to your complaint"
     return f"[{complaint.reference}] {word}"
 

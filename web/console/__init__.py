@@ -11,12 +11,18 @@ from web.console import (
     admin_outbox,
     admin_people,
     admin_policy,
+    case,
+    case_actions,
+    case_files,
+    case_steps,
     components,
     inbox,
     inbox_export,
+    letter,
     oidc,
     pages,
     palette,
+    presence,
     record,
     signing_in,
 )
@@ -40,6 +46,12 @@ for part in (
     inbox_export,
     record,
     palette,
+    case,
+    case_actions,
+    case_files,
+    case_steps,
+    letter,
+    presence,
 ):
     router.include_router(part.router)
 

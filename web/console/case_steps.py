@@ -1,0 +1,141 @@
+"""Doing a step of a complaint: take it, give it back, keep a draft, complete it. Nothing that was written is lost."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from http import HTTPStatus
+from typing import Any
+from uuid import UUID
+
+from fastapi import APIRouter
+from fastapi.responses import Response
+from starlette.datastructures import FormData
+
+from complaints.domain.errors import AlreadyDone, Conflict, ContentGateFailed, Forbidden, InvalidInput, StaleVersion
+from complaints.domain.forms import FORMS
+from complaints.domain.vocabulary import StepKind
+from complaints.services import casefile, drafts, opening, steps
+from complaints.services.drafts import DraftChanged
+from complaints.store.tables import Complaint, Step
+from web.console import case, case_conflict, case_forms, fields
+from web.console.pages import Screen
+from web.console.route import PageRoute, by_script, said_of
+from web.console.seat import Caseworker, Entries
+from web.language import N_
+
+router = APIRouter(route_class=PageRoute)
+_WRONG = HTTPStatus.UNPROCESSABLE_ENTITY
+#: Of a draft; more is not what a person types into a form.
+_LONGEST_DRAFT = 200_000
+
+
+def _read(step: Step, entries: FormData) -> dict[str, Any]:
+    """What was sent, as the form of the step takes it. PostgreSQL cannot keep NUL."""
+    plain = {name: str(value).replace("\x00", "") for name, value in entries.items()}
+    return fields.read(FORMS[StepKind(step.kind)], plain)
+
+
+def _step(screen: Screen, reference: str, step_id: UUID) -> Step:
+    with screen.reading() as work:
+        case.belongs(work, reference, step_id)
+        return work.session.get_one(Step, step_id)
+
+
+@router.post("/complaints/{reference}/steps/{step_id}")
+def complete(screen: Caseworker, reference: str, step_id: UUID, entries: Entries) -> Response:
+    """Complete it with its form. Sent twice, it is done once; done by somebody else, both answers are shown."""
+    step = _step(screen, reference, step_id)
+    given = _read(step, entries)
+    try:
+        with screen.work() as work:
+            _, locked = steps.locked(work, step_id)
+            if locked.state != "done":
+                drafts.unchanged(work, locked, str(entries.get("draft_seen", "")))
+            steps.complete(work, step_id, given, case_forms.number(entries, "version"))
+    except InvalidInput as error:
+        faults = fields.faults(error.problems, screen.speech)
+        return case.again(screen, reference, _WRONG, step=str(step_id), given=given, faults=faults)
+    except ContentGateFailed as error:
+        faults = {"body": _lacks(screen, error.missing)}
+        return case.again(screen, reference, _WRONG, step=str(step_id), given=given, faults=faults)
+    except AlreadyDone as error:
+        if _same(screen, step_id, given):
+            return case.onward(screen, reference, _said_next(screen, step))
+        return case_conflict.show(screen, reference, step_id, given, error, entries)
+    except (DraftChanged, StaleVersion, Conflict, Forbidden) as error:
+        return case_conflict.show(screen, reference, step_id, given, error, entries)
+    return case.onward(screen, reference, _said_next(screen, step))
+
+
+def _lacks(screen: Screen, missing: list[str]) -> str:
+    names = ", ".join(screen.label("element", name) for name in missing)
+    return screen.speech.say(N_("The letter still lacks: %(elements)s."), elements=names)
+
+
+def _same(screen: Screen, step_id: UUID, given: Mapping[str, Any]) -> bool:
+    """Whether it was this person who completed the step, with this very answer: a double click."""
+    with screen.reading() as work:
+        step = work.session.get_one(Step, step_id)
+        if step.completed_by_id != work.actor.id:
+            return False
+        try:
+            return steps.parse(StepKind(step.kind), given).model_dump(mode="json") == step.answer
+        except InvalidInput:
+            return False
+
+
+def _said_next(screen: Screen, step: Step) -> str:
+    """What is done, and what is due next here for this person."""
+    done = screen.label("step", step.kind)
+    with screen.reading() as work:
+        complaint = work.session.get_one(Complaint, step.complaint_id)
+        tasks = casefile.tasks(work, complaint, opening.open_steps(work, complaint))
+        following = next((t.step.kind for t in tasks if not t.refused and casefile.may_take_over(work, t)), "")
+    if following:
+        said = N_("Done: %(done)s. Next here: %(next)s.")
+        return screen.speech.say(said, done=done, next=screen.label("step", following))
+    return screen.speech.say(N_("Done: %(done)s. Nothing more is due here from you."), done=done)
+
+
+@router.post("/complaints/{reference}/steps/{step_id}/claim")
+def claim(screen: Caseworker, reference: str, step_id: UUID, entries: Entries) -> Response:
+    """Take it."""
+    return _hand(screen, reference, step_id, take=True)
+
+
+@router.post("/complaints/{reference}/steps/{step_id}/release")
+def release(screen: Caseworker, reference: str, step_id: UUID, entries: Entries) -> Response:
+    """Give it back to the team."""
+    return _hand(screen, reference, step_id, take=False)
+
+
+def _hand(screen: Screen, reference: str, step_id: UUID, *, take: bool) -> Response:
+    _step(screen, reference, step_id)
+    said, tone = screen.speech.say(N_("The task is yours.") if take else N_("The task is back with the team.")), "good"
+    try:
+        with screen.work() as work:
+            (steps.claim if take else steps.release)(work, step_id)
+    except (Conflict, Forbidden) as error:
+        said, tone = said_of(screen.speech, error), "bad"
+    return case.onward(screen, reference, said, tone=tone)
+
+
+@router.post("/complaints/{reference}/steps/{step_id}/draft")
+def keep(screen: Caseworker, reference: str, step_id: UUID, entries: Entries) -> Response:
+    """Keep what is written so far; nothing is checked. A script hears when, a browser sees the page again."""
+    step = _step(screen, reference, step_id)
+    given = _read(step, entries)
+    if sum(len(str(value)) for value in entries.values()) > _LONGEST_DRAFT:
+        raise InvalidInput("This is too long.", "draft")
+    try:
+        with screen.work() as work:
+            kept = drafts.keep(work, step_id, given, str(entries.get("draft_seen", "")))
+    except (Conflict, Forbidden) as error:
+        if by_script(screen.request):
+            return screen.json({"say": case_conflict.sentence(screen, error), "stop": True}, HTTPStatus.CONFLICT)
+        return case_conflict.show(screen, reference, step_id, given, error, entries)
+    assert kept.at is not None
+    said = screen.speech.say(N_("Draft kept at %(time)s."), time=screen.speech.clock(kept.at))
+    if by_script(screen.request):
+        return screen.json({"say": said, "seen": kept.mark})
+    return screen.go(f"/console/complaints/{reference}?step={step_id}", said)

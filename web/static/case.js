@@ -1,0 +1,120 @@
+// The complaint page: dialogs, drafts, presence, the letter's checklist. Everything works without it, by links and forms.
+"use strict";
+{
+  const dialog = $("#case-dialog");
+  const main = $("#due-form");
+  let dirty = false, stopped = false, typed = 0, last = null;
+
+  // -- the reference, for the clipboard
+  const copy = $("[data-copy]");
+  if (copy && navigator.clipboard) {
+    copy.hidden = false;
+    copy.addEventListener("click", async () => { await navigator.clipboard.writeText(copy.dataset.copy); toast(copy.dataset.copied); });
+  }
+
+  // -- forms and explanations in a dialog instead of a page of their own
+  function show(content, kind) {
+    const bar = document.createElement("form");
+    bar.method = "dialog";
+    const close = document.createElement("button");
+    close.className = "quiet"; close.textContent = "✕"; close.ariaLabel = $("#help header button")?.ariaLabel ?? "×";
+    bar.append(close);
+    const head = document.createElement("header");
+    head.append(document.createElement("span"), bar);
+    dialog.className = kind;
+    dialog.replaceChildren(head, ...content);
+    if (!dialog.open) dialog.showModal();
+    ($("[data-focus], textarea, select, input:not([type=hidden])", dialog) ?? close).focus();
+  }
+  async function open(link) {
+    const answer = await ask(link.href, { headers: { Accept: "text/html" } });
+    if (!answer) return;
+    if (!(answer.headers.get("content-type") ?? "").startsWith("text/html")) { toast((await answer.json()).say); return; }
+    const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+    show([...page.body.childNodes].map((node) => document.adoptNode(node)), "");
+  }
+  document.addEventListener("click", (event) => {
+    const link = event.target.closest("[data-dialog], [data-preview], [data-close], [data-insert-text]");
+    if (!link || !dialog || event.ctrlKey || event.metaKey || event.shiftKey) return;
+    if (link.matches("[data-close]")) { if (dialog.open) { event.preventDefault(); dialog.close(); } return; }
+    event.preventDefault();
+    if (link.matches("[data-insert-text]")) { insert($("[data-text]", link.closest("article")).textContent); dialog.close(); return; }
+    if (link.matches("[data-dialog]")) { link.closest("[popover]")?.hidePopover(); open(link); return; }
+    const shown = document.createElement(link.dataset.preview === "image" ? "img" : "iframe");
+    shown.src = link.href;
+    if (shown.nodeName === "IMG") shown.alt = link.dataset.title; else shown.title = link.dataset.title;
+    show([shown], "preview");
+  });
+
+  // -- canned texts go to where the cursor was last
+  document.addEventListener("focusin", (event) => { if (event.target.matches("textarea:not(dialog *)")) last = event.target; });
+  function insert(text) {
+    const into = last ?? $("textarea", main ?? document) ?? $("#compose");
+    if (!into) return;
+    into.focus();
+    into.setRangeText(text, into.selectionStart, into.selectionEnd, "end");
+    into.dispatchEvent(new Event("input", { bubbles: true }));
+  }
+
+  // -- the draft is kept every few seconds, and when the page is left
+  async function keep() {
+    if (!dirty || stopped) return;
+    dirty = false;
+    const answer = await ask(main.dataset.draft, { method: "POST", body: new FormData(main), headers: { Accept: "application/json" } });
+    if (!answer) { dirty = true; return; }
+    const told = await answer.json();
+    $("#draft-said").textContent = told.say;
+    if (answer.ok) main.elements.draft_seen.value = told.seen;
+    else stopped = true;
+  }
+  if (main) {
+    main.addEventListener("input", () => { dirty = true; typed = Date.now(); });
+    main.addEventListener("click", (event) => { if (event.target.closest("[data-row-add], [data-row-remove]")) dirty = true; });
+    main.addEventListener("submit", () => { dirty = false; });
+    setInterval(keep, 4000);
+    addEventListener("pagehide", () => { if (dirty && !stopped) navigator.sendBeacon(main.dataset.draft, new FormData(main)); });
+  }
+
+  // -- the letter is checked while it is written
+  if (main?.dataset.letter) {
+    let timer = 0, turn = 0;
+    main.addEventListener("input", () => {
+      clearTimeout(timer);
+      timer = setTimeout(async () => {
+        const mine = ++turn;
+        const answer = await ask(main.dataset.letter, { method: "POST", body: new FormData(main) });
+        if (!answer?.ok || mine !== turn) return;
+        const page = new DOMParser().parseFromString(await answer.text(), "text/html");
+        $("#letter-check").replaceChildren(...[...page.body.childNodes].map((node) => document.adoptNode(node)));
+      }, 600);
+    });
+  }
+
+  // -- who else is here, and whether something has happened
+  const here = $("#here");
+  async function tell() {
+    if (document.hidden) return;
+    const body = new URLSearchParams({ writing: Date.now() - typed < 20000 ? "yes" : "no" });
+    const answer = await ask(here.dataset.presence, { method: "POST", body, headers: { Accept: "application/json" } });
+    if (!answer?.ok) return;
+    const told = await answer.json();
+    const page = new DOMParser().parseFromString(told.here, "text/html");
+    here.replaceChildren(...[...page.body.childNodes].map((node) => document.adoptNode(node)));
+    $("#changed").hidden = told.seen <= Number(here.dataset.seen);
+  }
+  if (here) {
+    $("#compose")?.addEventListener("input", () => { typed = Date.now(); });
+    setInterval(tell, 10000);
+    tell();
+    document.addEventListener("visibilitychange", tell);
+    addEventListener("pagehide", () => navigator.sendBeacon(here.dataset.presence, new URLSearchParams({ gone: "yes", csrf: csrf() })));
+  }
+
+  // -- keys of this page: f the form that is due, e the letter
+  document.addEventListener("keydown", (event) => {
+    if (event.ctrlKey || event.metaKey || event.altKey || typing(event.target) || $("dialog[open]")) return;
+    const letter = $('textarea[name="body"]', main ?? document);
+    if (event.key === "e" && letter) { event.preventDefault(); letter.focus(); }
+    if (event.key === "f" && main) { event.preventDefault(); $("input:not([type=hidden]), select, textarea", main)?.focus(); }
+  });
+}

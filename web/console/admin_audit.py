@@ -45,8 +45,8 @@ _KINDS: Mapping[str, str] = {
     "intents_replayed": N_("Dead letters replayed"),
     "article_added": N_("Article added"),
     "article_changed": N_("Article changed"),
-    "canned_text_added": N_("Canned text added"),
-    "canned_text_changed": N_("Canned text changed"),
+    "text_created": N_("Canned text added"),
+    "text_changed": N_("Canned text changed"),
 }
 
 

@@ -20,11 +20,11 @@ from fastapi.routing import iter_route_contexts
 from fastapi.testclient import TestClient
 from sqlmodel import select
 
-from complaints.domain.ports import SYSTEM
-from complaints.domain.vocabulary import IntentKind, Role
-from complaints.services import outbox, people, signin
+from complaints.domain.ports import SYSTEM, Actor
+from complaints.domain.vocabulary import Audience, IntentKind, Role, StepState
+from complaints.services import attachments, canned, knowledge, outbox, people, signin
 from complaints.store.columns import new_id
-from complaints.store.tables import Complaint, Outbox, Person, SavedView, Step
+from complaints.store.tables import Attachment, Complaint, Outbox, Person, SavedView, Step
 from config.wiring import App
 from tests.databases import Databases
 from tests.web.api.conftest import make_product
@@ -47,6 +47,7 @@ FINE = {200, 204, 303, 409, 422}
 OF_A_COMPLAINT = {"reference", "step_id", "attachment_id"}
 #: Routes on which the task that is due decides, too: the complaint here waits for triage by an agent.
 NOT_THEIR_TASK = {("POST", "/console/inbox/claim/{reference}"): {Role.APPROVER}}
+CLERK = Actor("system", "clerk", "Clerk", frozenset({Role.AGENT}))
 EVIL = {"origin": "https://evil.example"}
 
 
@@ -96,10 +97,15 @@ class House:
         self.office = Office(product, self.app)
         self.web = TestClient(self.app, follow_redirects=False, headers={"accept-language": "en"})
         self.ways = ways(self.app)
+        with product.blobs.upload(100) as upload:
+            upload.write(b"what was said on the telephone")
+            self.file = upload.keep()
         self.complaint = self.a_complaint()
         victim, _ = self.person("victim", Role.AGENT)
         with product.store.work(SYSTEM) as work:
             key, _ = people.create_key(work, "a key", ["complaints:read"])
+            article = knowledge.create(work, {"title": "An article", "language": "en", "body": "x", "published": True})
+            canned_text = canned.create(work, {"title": "A text", "language": "en", "body": "x"})
             outbox.add(work, IntentKind.NOTIFY, "a letter", complaint_id=self.complaint.id, payload={"template": "x"})
             intent = work.session.exec(select(Outbox.id).where(Outbox.key == "a letter")).one()
         policy = product.policies.active(product.store.now()).hash
@@ -107,8 +113,10 @@ class House:
             "person_id": str(victim),
             "key_id": str(key.id),
             "intent_id": str(intent),
+            "article_id": str(article.id),
+            "text_id": str(canned_text.id),
             "hash": policy,
-            "team": "orders",
+            "action": "add_note",
             "view_id": str(victim),
         }
 
@@ -119,13 +127,28 @@ class House:
             row.team = "service"
             row.responsible_unit = "the works of Acme"
             work.session.add(row)
+        with self.product.store.work(CLERK) as work:
+            file = attachments.NewFile("note.txt", self.file.sha256, self.file.size, "text/plain")
+            attachments.attach(work, reference, file, Audience.INTERNAL)
+        with self.product.store.reading(SYSTEM) as work:
+            self.events = work.session.get_one(Complaint, row.id).event_count
         return row
+
+    def renew(self) -> None:
+        """Another complaint, where somebody did something to this one."""
+        with self.product.store.reading(SYSTEM) as work:
+            now = work.session.get_one(Complaint, self.complaint.id)
+            step = work.session.exec(select(Step).where(Step.complaint_id == now.id)).one()
+        if now.event_count > self.events or step.state != StepState.OPEN:
+            self.complaint = self.a_complaint()
 
     def values(self) -> dict[str, str]:
         """A value for each parameter; those of a complaint are of the one that is looked at."""
         with self.product.store.reading(SYSTEM) as work:
             step = work.session.exec(select(Step.id).where(Step.complaint_id == self.complaint.id)).first()
-        return self.fill | {"reference": self.complaint.reference, "step_id": str(step)}
+            file = work.session.exec(select(Attachment.id).where(Attachment.complaint_id == self.complaint.id)).first()
+        of_it = {"reference": self.complaint.reference, "step_id": str(step), "attachment_id": str(file)}
+        return self.fill | of_it
 
     def person(self, login: str, *roles: Role, teams: tuple[str, ...] = ("service",), **more: Any) -> tuple[UUID, str]:
         """Somebody, and their login; the same again for the same login."""
@@ -225,8 +248,7 @@ def test_a_role_that_a_route_does_not_name_is_refused(house: House, role: Role) 
 @pytest.mark.parametrize("role", sorted(STAFF))
 def test_a_role_that_a_route_names_is_let_in(house: House, role: Role) -> None:
     for way in (w for w in house.ways if w.needs and role in w.needs[0].roles):
-        if way.parameters & OF_A_COMPLAINT and way.method == "POST":
-            house.complaint = house.a_complaint()
+        house.renew()
         answer = house.ask(way, house.sit(f"own.{role}", role))
         expected = {403} if role in NOT_THEIR_TASK.get((way.method, way.path), ()) else FINE
         assert answer.status_code in expected, f"{role}: {way} → {answer.status_code}"

@@ -27,6 +27,7 @@ from web.console import (
     presence,
     record,
     signing_in,
+    team,
 )
 from web.console.pages import Screen
 
@@ -56,6 +57,7 @@ for part in (
     palette,
     letter,
     presence,
+    team,
 ):
     router.include_router(part.router)
 

@@ -44,7 +44,26 @@ def account(screen: Staff) -> Response:
         sessions = signin.sessions(work, screen.seat.person.id)
         left = totp.recovery_codes_left(work, screen.seat.person)
         teams = {t.key: t.label.in_(screen.speech.language) for t in work.policy.routing.teams}
-    return screen.page("account.html", sessions=sessions, left=left, teams=teams, own=screen.seat.session.id)
+    own = screen.seat.session.id
+    return screen.page("account.html", sessions=sessions, left=left, teams=teams, own=own, browser=_browser)
+
+
+#: As they name themselves; who pretends to be another comes first.
+_BROWSERS = (("Edg/", "Edge"), ("OPR/", "Opera"), ("Firefox/", "Firefox"), ("Chrome/", "Chrome"), ("Safari/", "Safari"))
+_SYSTEMS = (
+    ("Android", "Android"),
+    ("iPhone", "iPhone"),
+    ("iPad", "iPad"),
+    ("Windows", "Windows"),
+    ("Mac OS X", "macOS"),
+)
+
+
+def _browser(agent: str) -> str:
+    """`Firefox, Windows` of what a browser says of itself."""
+    known = [next((name for mark, name in marks if mark in agent), "") for marks in (_BROWSERS, _SYSTEMS)]
+    known[1] = known[1] or ("Linux" if "Linux" in agent else "")
+    return ", ".join(k for k in known if k) or agent[:60] or "–"
 
 
 @router.get("/account/password")

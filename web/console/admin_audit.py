@@ -15,6 +15,7 @@ from fastapi.responses import Response
 from complaints.services import trail
 from complaints.services.trail import Sought, Verdict
 from complaints.store.unit import Work
+from web.console.labels import TABLES
 from web.console.pages import Screen
 from web.console.route import PageRoute
 from web.console.seat import Auditor
@@ -49,6 +50,46 @@ _KINDS: Mapping[str, str] = {
     "text_changed": N_("Canned text changed"),
 }
 
+#: What happens in cases by itself or by a task; what people choose has its word among the actions.
+_CASE_KINDS: Mapping[str, str] = {
+    "received": N_("Complaint received"),
+    "screened": N_("Duplicates looked for"),
+    "classified": N_("Classified"),
+    "acknowledged": N_("Acknowledged"),
+    "acknowledge": N_("Acknowledged"),
+    "acknowledgment_bounced": N_("Acknowledgment came back"),
+    "route": N_("Routed"),
+    "refer_to_triage": N_("Sent to triage"),
+    "confirm_triage": N_("Triage done"),
+    "fast_track": N_("Answered with a standard solution"),
+    "merged": N_("Took in another complaint"),
+    "customer_silent": N_("Customer did not answer"),
+    "submit_findings": N_("Findings submitted"),
+    "decide": N_("Decided by policy"),
+    "approve": N_("Approved"),
+    "send_back": N_("Sent back"),
+    "finish_remedies": N_("Remedies carried out"),
+    "send_response": N_("Response sent"),
+    "confirm": N_("Outcome accepted"),
+    "confirmation_timeout": N_("Closed without word from the customer"),
+    "uphold_outcome": N_("Review leaves the outcome"),
+    "change_outcome": N_("Review changes the outcome"),
+    "external_changes": N_("External body demands a change"),
+    "external_closes": N_("External body closed its case"),
+    "archive": N_("Archived"),
+    "erase": N_("Erased"),
+    "update_remedy": N_("Remedy updated"),
+    "extend": N_("More time granted"),
+    "refuse_extension": N_("More time refused"),
+    "add_attachment": N_("File added"),
+    "rate": N_("Survey answered"),
+    "review_management": N_("Reviewed by management"),
+    "rung_fired": N_("Clock called for attention"),
+    "step_claimed": N_("Task taken"),
+    "step_released": N_("Task given back"),
+    "window_ended": N_("Time for a review ended"),
+}
+
 
 @router.get("/admin/audit")
 def audit(screen: Auditor, request: Request, log: str = "cases", before: int | None = None) -> Response:
@@ -65,7 +106,8 @@ def audit(screen: Auditor, request: Request, log: str = "cases", before: int | N
 
 
 def _about(screen: Screen, log: str, rows: list[Any], asked: dict[str, str], wrong: dict[str, str]) -> dict[str, Any]:
-    kinds = {code: screen.speech.say(text) for code, text in _KINDS.items()}
+    table = _KINDS if log == "admin" else {**TABLES["action"], **_CASE_KINDS}
+    kinds = {code: screen.speech.say(text) for code, text in table.items()}
     return {"log": log, "rows": rows, "asked": asked, "faults": wrong, "kinds": kinds, "told": _told}
 
 

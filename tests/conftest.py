@@ -5,10 +5,31 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.databases import Databases
+
+if TYPE_CHECKING:
+    from tests.running import System
+
+#: These folders share one running system; they come last, so that it is up only while it is needed.
+_ON_A_RUNNING_SYSTEM = ("e2e", "chaos")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """The order above."""
+    items.sort(key=lambda item: next((n for n, f in enumerate(_ON_A_RUNNING_SYSTEM, 1) if f in item.path.parts), 0))
+
+
+@pytest.fixture(scope="session")
+def system(tmp_path_factory: pytest.TempPathFactory) -> Iterator[System]:
+    """The whole system, up, with people who can be put to work."""
+    from tests.running import running  # imports all of it, which tests of a part do without
+
+    with running(tmp_path_factory.mktemp("system")) as up:
+        yield up
 
 
 @pytest.fixture(scope="session")

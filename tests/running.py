@@ -8,14 +8,11 @@ from __future__ import annotations
 import json
 import os
 import signal
-import socket
 import subprocess
-import sys
 import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -23,12 +20,15 @@ from typing import Any, LiteralString
 
 import httpx
 import psycopg
+from typer.testing import CliRunner
 
 from config.settings import Settings
-from config.wiring import App
+from config.wiring import App, app
 from deployments.actors import Office
+from deployments.cli import app as cli
 from deployments.stack.parts import Deaths, Part
 from deployments.stack.supervisor import Stack
+from tests.ports import free_port
 
 ROOT = Path(__file__).resolve().parents[1]
 Json = dict[str, Any]
@@ -69,9 +69,9 @@ class System:
         self._thread.start()
         assert self._up.wait(PATIENCE)
         self.check_alive()
-        app = App(self.settings)
-        self.office = Office.staff(app, f"{self.settings.web_url}/api/v1")
-        app.engine.dispose()
+        the = App(self.settings)
+        self.office = Office.staff(the, f"{self.settings.web_url}/api/v1")
+        the.engine.dispose()
 
     def stop(self) -> None:
         """Stop it."""
@@ -129,16 +129,18 @@ class System:
     # -- looking at it
 
     def cli(self, *arguments: str, code: int = 0) -> str:
-        """What `complaints …` prints on standard output; its exit code must be `code`."""
-        done = subprocess.run(
-            [sys.executable, "-m", "deployments.cli", *arguments],
-            env=self.environment(),
-            cwd=ROOT,
-            capture_output=True,
-            text=True,
-            timeout=90,
-        )
-        assert done.returncode == code, (arguments, done.returncode, done.stdout[-2000:], done.stderr[-2000:])
+        """What `complaints …` prints on standard output; its exit code must be `code`.
+
+        Each call is what a process of its own would be, without the second and a half that imports take.
+        """
+        app.cache_clear()
+        try:
+            done = CliRunner().invoke(cli, [*arguments], env=self.environment())
+        finally:
+            if app.cache_info().currsize:
+                app().engine.dispose()
+            app.cache_clear()
+        assert done.exit_code == code, (arguments, done.exit_code, done.output[-4000:], done.exception)
         return done.stdout
 
     def json(self, *arguments: str, code: int = 0) -> Any:
@@ -159,6 +161,14 @@ class System:
     def statuses(self, references: Iterable[str]) -> dict[str, str]:
         """Status of each complaint that is stored."""
         return dict(self.rows("select reference, status from complaint where reference = any(%s)", list(references)))
+
+    def wait_for_status(self, references: Iterable[str], status: str) -> None:
+        """Wait until all are there."""
+        wanted = list(references)
+        try:
+            self.wait(lambda: set(self.statuses(wanted).values()) == {status}, f"all {status}")
+        except AssertionError as error:
+            raise AssertionError(f"{error}; they are {self.statuses(wanted)}") from error
 
     def prefect(self, method: str, path: str, body: Json | None = None) -> httpx.Response:
         """One call to Prefect's REST API."""
@@ -200,31 +210,45 @@ class System:
             self.wait(archived, "all archived", within, every=0.5)
         except AssertionError as error:
             late = {r: s for r, s in self.statuses(wanted).items() if s != "archived"}
-            raise AssertionError(f"not archived: {late}; problems: {self.office.problems[-5:]}") from error
+            raise AssertionError(f"{error}; late: {late}; problems: {self.office.problems[-2:]}") from error
         self.check_promises(wanted)
 
     def check_single_runs(self) -> None:
         """At most one live flow run per complaint."""
         twice = {complaint: count for complaint, count in self.live_runs().items() if count > 1}
-        assert not twice, twice
+        assert not twice, [self._runs_of(complaint) for complaint in twice]
+
+    def _runs_of(self, complaint: str) -> list[str]:
+        """Each run of a complaint with its states, and what our side recorded about it: for whoever reads a failure."""
+        body = {"flow_runs": {"parameters": {}}, "limit": 200, "sort": "START_TIME_ASC"}
+        runs = self.prefect("POST", "/flow_runs/filter", body).raise_for_status().json()
+        told = []
+        for run in runs:
+            if run["parameters"].get("complaint_id") == complaint:
+                states = self.prefect("GET", f"/flow_run_states/?flow_run_id={run['id']}").json()
+                told.append(
+                    f"{run['name']} {run['id']}: " + ", ".join(f"{s['name']}@{s['timestamp'][11:19]}" for s in states)
+                )
+        rows = self.rows("select key, state, attempts, receipt::text from outbox where complaint_id = %s", complaint)
+        return [*told, *map(str, rows)]
 
     def check_promises(self, references: Iterable[str]) -> None:
         """One acknowledgment each (letter, thread and log), unbroken logs, bags as they were written."""
         wanted = sorted(references)
-        files = Counter(path.name.split("-", 1)[1].rsplit("-", 1)[0] for path in self.letters("acknowledgment"))
+        files = self.receipts("acknowledgment")
         assert {r: files[r] for r in wanted} == dict.fromkeys(wanted, 1)
-        for table in ("message", "event"):
-            kind = "acknowledgment" if table == "message" else "acknowledged"
-            query: LiteralString = (
-                "select c.reference, count(t.kind) from complaint c left join message t "
-                "on t.complaint_id = c.id and t.kind = %s where c.reference = any(%s) group by 1"
-                if table == "message"
-                else "select c.reference, count(t.kind) from complaint c left join event t "
-                "on t.complaint_id = c.id and t.kind = %s where c.reference = any(%s) group by 1"
-            )
-            assert dict(self.rows(query, kind, wanted)) == dict.fromkeys(wanted, 1), table
-        with ThreadPoolExecutor(2) as pool:
-            log, bags = pool.map(lambda what: self.json(what, "verify"), ("audit", "archive"))
+        thread = self.rows(
+            "select c.reference, count(m.kind) from complaint c left join message m on m.complaint_id = c.id "
+            "and m.kind = 'acknowledgment' where c.reference = any(%s) group by 1",
+            wanted,
+        )
+        log_entries = self.rows(
+            "select c.reference, count(e.kind) from complaint c left join event e on e.complaint_id = c.id "
+            "and e.kind = 'acknowledged' where c.reference = any(%s) group by 1",
+            wanted,
+        )
+        assert dict(thread) == dict(log_entries) == dict.fromkeys(wanted, 1)
+        log, bags = self.json("audit", "verify"), self.json("archive", "verify")
         assert (log["broken"], bags["bad"]) == ([], [])
         assert min(log["checked"], bags["checked"]) >= len(wanted)
 
@@ -237,6 +261,10 @@ class System:
     def letters(self, kind: str) -> list[Path]:
         """Letters of one kind that were handed over for delivery."""
         return sorted((self.settings.home / "outgoing").glob(f"{kind}-*.eml"))
+
+    def receipts(self, kind: str) -> Counter[str]:
+        """How many letters of one kind were handed over, for each reference."""
+        return Counter(path.name.removeprefix(f"{kind}-").rsplit("-", 1)[0] for path in self.letters(kind))
 
     # -- breaking it
 
@@ -306,22 +334,10 @@ def sample(name: str, play: str = "straight") -> Json:
     }
 
 
-def free_ports(count: int) -> list[int]:
-    """Different ports that nobody listens on now."""
-    probes = [socket.socket() for _ in range(count)]
-    try:
-        for probe in probes:
-            probe.bind(("127.0.0.1", 0))
-        return [int(probe.getsockname()[1]) for probe in probes]
-    finally:
-        for probe in probes:
-            probe.close()
-
-
 @contextmanager
 def running(home: Path) -> Iterator[System]:
     """The whole system on an empty state folder, with the demonstration's policy (times of seconds)."""
-    web, prefect = free_ports(2)
+    web, prefect = free_port(), free_port()
     policy = ROOT / "config" / "policies" / "demo"
     system = System(
         Settings(home=home, web_port=web, prefect_port=prefect, policy_dir=policy, clock_seconds=2, workers=2)

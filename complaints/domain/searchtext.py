@@ -10,6 +10,8 @@ import re
 
 _CHINESE = re.compile(r"[㐀-鿿]+")
 _MOST_WORDS = 8
+#: Shorter words have no trigram inside: they are looked for where words begin.
+_INDEXED = 3
 
 
 def searchable(text: str) -> str:
@@ -28,7 +30,7 @@ def _pattern(word: str) -> str:
     if _CHINESE.fullmatch(word) and len(word) <= 2:
         return f"% {word}%" if len(word) == 1 else f"% {word} %"
     plain = word.replace("\\", r"\\").replace("%", r"\%").replace("_", r"\_")
-    return f"%{plain}%"
+    return f"%{plain}%" if len(word) >= _INDEXED else f"% {plain}%"
 
 
 def _pairs(run: str) -> list[str]:

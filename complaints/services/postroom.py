@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, or_, tuple_
+from sqlalchemy import ColumnElement, literal_column, or_, tuple_
 from sqlmodel import col, func, select
 
 from complaints.domain.errors import Conflict, NotFound
@@ -37,18 +37,18 @@ def entries(
 ) -> tuple[list[Entry], UUID | None]:
     """A page of intents, newest first, and where the next one begins. Those of hidden complaints are not there."""
     query = _visible(work)
-    if state:
-        query = query.where(Outbox.state == state)
+    if state in set(IntentState):
+        query = query.where(Outbox.state == literal_column(f"'{IntentState(state).value}'"))
     if kind:
         query = query.where(Outbox.kind == kind)
     if reference:
         query = query.where(Complaint.reference == reference.strip().upper())
+    # few rows wait or are dead, and those have indexes of their own; all others follow their ids, which grow with time
+    few = state in (IntentState.PENDING, IntentState.DEAD)
     if before is not None and (last := work.session.get(Outbox, before)) is not None:
-        query = query.where(tuple_(col(Outbox.created_at), col(Outbox.id)) < (last.created_at, last.id))
-    # ids grow with time and every row has one; few rows are dead, and those have an index of their own
-    order = [col(Outbox.created_at).desc(), col(Outbox.id).desc()]
-    if state != IntentState.DEAD and before is None:
-        order = [col(Outbox.id).desc()]
+        older = tuple_(col(Outbox.created_at), col(Outbox.id)) < (last.created_at, last.id)
+        query = query.where(older if few else col(Outbox.id) < last.id)
+    order = [col(Outbox.created_at).desc(), col(Outbox.id).desc()] if few else [col(Outbox.id).desc()]
     rows = work.session.exec(query.order_by(*order).limit(PAGE + 1)).all()
     found = [Entry(intent, name) for intent, name in rows[:PAGE]]
     return found, found[-1].intent.id if len(rows) > PAGE else None
@@ -64,11 +64,12 @@ def entry(work: Work, intent_id: UUID) -> Entry:
 
 def waiting(work: Work) -> dict[str, int]:
     """How many wait and how many are dead."""
-    open_states = (IntentState.PENDING, IntentState.DEAD)
-    rows = work.session.exec(
-        select(Outbox.state, func.count()).where(col(Outbox.state).in_(open_states)).group_by(Outbox.state)
-    ).all()
-    return {state.value: 0 for state in open_states} | dict(rows)
+    return {state.value: _count(work, state) for state in (IntentState.PENDING, IntentState.DEAD)}
+
+
+def _count(work: Work, state: IntentState) -> int:
+    """By the partial index of the state, where there is one."""
+    return work.session.exec(select(func.count()).where(Outbox.state == literal_column(f"'{state.value}'"))).one()
 
 
 def replay(work: Work, intent_id: UUID) -> Outbox:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import binascii
 import json
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -22,6 +23,8 @@ from complaints.store.tables import Complaint, Outbox, Step
 from complaints.store.unit import Work
 
 PAGE_LIMIT = 200
+#: A pattern of `searchtext.patterns` that a part of a reference could match.
+_OF_REFERENCE = re.compile(r"%[c\d-]{3,}%")
 T = TypeVar("T")
 
 
@@ -91,8 +94,9 @@ def conditions(work: Work, wanted: Filter) -> list[ColumnElement[bool]]:
 
 
 def in_words(pattern: str) -> ColumnElement[bool]:
-    """Text, names or reference match."""
-    return or_(col(Complaint.search).like(pattern), func.lower(col(Complaint.reference)).like(pattern))
+    """Text or names match; where the word may be a part of a reference, that is looked at, too."""
+    text = col(Complaint.search).like(pattern)
+    return or_(text, func.lower(col(Complaint.reference)).like(pattern)) if _OF_REFERENCE.fullmatch(pattern) else text
 
 
 def complaints(work: Work, wanted: Filter, *, limit: int = 50, cursor: str | None = None) -> Page[Complaint]:

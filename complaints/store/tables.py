@@ -26,10 +26,17 @@ from complaints.store.columns import Json, blob, instant
 COMPLAINT_NUMBER = Sequence("complaint_number", metadata=SQLModel.metadata)
 #: Cases that are still being handled; word for word the condition of the indexes that the lists of work use.
 AT_WORK = "status <> all (array['closed', 'archived', 'erased'])"
+#: The worst first; word for word the expression of its index.
+SEVERITY_RANK = "case severity when 'critical' then 0 when 'serious' then 1 when 'moderate' then 2 else 3 end"
 
 
 class Complainant(SQLModel, table=True):
     """Somebody who complains. Anonymous complainants have neither name nor address."""
+
+    __table_args__ = (  # whose interest it is (row-level rules) is asked with every reading
+        Index("complainant_email_plain", text("lower(email)")),
+        Index("complainant_name_plain", text("lower(name)")),
+    )
 
     id: UUID = Field(primary_key=True)
     name: str = ""
@@ -57,7 +64,38 @@ class Complaint(SQLModel, table=True):
         Index("complaint_work_due", "due_at", "id", postgresql_where=text(AT_WORK)),
         Index("complaint_work_team", "team", "due_at", "id", postgresql_where=text(AT_WORK)),
         Index("complaint_work_received", "received_at", "id", postgresql_where=text(AT_WORK)),
+        Index(
+            "complaint_work_severity", text(f"({SEVERITY_RANK})"), "received_at", "id", postgresql_where=text(AT_WORK)
+        ),
         Index("complaint_team", "team", "status", "due_at"),
+        # what the dashboards count, answered from the index alone
+        Index(
+            "complaint_backlog",
+            "received_at",
+            postgresql_include=["severity", "due_at", "team", "category", "id"],
+            postgresql_where=text(AT_WORK),
+        ),
+        Index("complaint_arrived", "received_at", postgresql_include=["team", "category", "severity", "id"]),
+        Index(
+            "complaint_ended",
+            "closed_at",
+            postgresql_include=["category", "root_cause", "finding", "team", "severity", "id"],
+            postgresql_where=text("closed_at is not null"),
+        ),
+        Index(
+            "complaint_answered",
+            "responded_at",
+            postgresql_include=["received_at", "team", "category", "severity", "id"],
+            postgresql_where=text("responded_at is not null"),
+        ),
+        Index(
+            "complaint_confirmed",
+            "acknowledged_at",
+            postgresql_include=["received_at", "team", "category", "severity", "id"],
+            postgresql_where=text("acknowledged_at is not null"),
+        ),
+        Index("complaint_unit", text("lower(responsible_unit)"), postgresql_where=text("responsible_unit is not null")),
+        Index("complaint_reference_part", text("lower(reference) gin_trgm_ops"), postgresql_using="gin"),
         Index(
             "complaint_text",
             "search",
@@ -284,7 +322,7 @@ class Survey(SQLModel, table=True):
 
     id: UUID = Field(primary_key=True)
     complaint_id: UUID = Field(foreign_key="complaint.id", index=True)
-    at: datetime = instant()
+    at: datetime = instant(index=True)
     round: int
     accepted: bool
     rating: int | None = None
@@ -508,6 +546,12 @@ class Clock(SQLModel, table=True):
         UniqueConstraint("complaint_id", "profile", "name", "round", name="clock_once"),
         Index("clock_next", "next_at", postgresql_where=text("next_at is not null")),
         Index("clock_due", "due_at", postgresql_where=text("state in ('running', 'paused')")),
+        Index(
+            "clock_ended",
+            "stopped_at",
+            postgresql_include=["profile", "name", "state", "complaint_id"],
+            postgresql_where=text("state in ('met', 'missed')"),
+        ),
     )
 
     id: UUID = Field(primary_key=True)

@@ -4,19 +4,18 @@ from __future__ import annotations
 
 from datetime import datetime, time, timedelta
 from typing import Any
-from urllib.parse import parse_qsl, urlencode
+from urllib.parse import urlencode
 from uuid import UUID
 
 from fastapi import APIRouter
 from fastapi.responses import Response
-from sqlmodel import col, or_, select
+from sqlmodel import col, select
 
 from complaints.domain.errors import ComplaintsError, InvalidInput, NotFound
 from complaints.domain.vocabulary import Channel, Flag, Role, Severity, Status, StepState
-from complaints.services import access, actions, inbox, opening, steps
+from complaints.services import access, actions, inbox, opening, savedviews, steps
 from complaints.services.inbox import Query, Sort, View
-from complaints.store.columns import new_id
-from complaints.store.tables import Person, SavedView
+from complaints.store.tables import Person
 from complaints.store.unit import Work
 from web.console.fields import Choices
 from web.console.pages import Screen
@@ -26,7 +25,7 @@ from web.language import N_
 
 router = APIRouter(route_class=PageRoute)
 _MOST_AT_ONCE = 200
-_MOST_EXPORTED = 50_000
+_COUNTS_LAST = timedelta(seconds=10)
 _VIEWS = {
     View.MINE: N_("Mine"),
     View.TEAM: N_("My teams"),
@@ -38,6 +37,7 @@ _VIEWS = {
 _SORTS = {Sort.DUE: N_("Deadline"), Sort.RECEIVED: N_("Newest"), Sort.SEVERITY: N_("Severity")}
 #: Filters of the address, in the order they are shown.
 _FILTERS = ("status", "severity", "category", "team", "channel", "flag")
+_DATES = {"from": N_("Received from"), "to": N_("Received until")}
 _BULK = {
     "assign": N_("Assigned: %(count)s."),
     "release": N_("Given back to the team: %(count)s."),
@@ -86,9 +86,10 @@ def show(screen: Staff) -> Response:
     with screen.reading() as work:
         newest = inbox.newest(work)
         found = inbox.listing(work, query, after=after)
-        counts = inbox.counts(work)
+        counts = _counts(screen, work)
         people = _colleagues(work)
-        views = _saved(work)
+        views = savedviews.seen(work)
+    filters = _choices(screen, people)
     return screen.page(
         "inbox.html",
         query=query,
@@ -96,7 +97,8 @@ def show(screen: Staff) -> Response:
         counts=counts,
         views=[(view.value, screen.speech.say(name)) for view, name in _VIEWS.items()],
         sorts=[(sort.value, screen.speech.say(name)) for sort, name in _SORTS.items()],
-        filters=_choices(screen, people),
+        filters=filters,
+        chips=_chips(screen, filters),
         people=people,
         saved=views,
         newest=newest,
@@ -128,6 +130,14 @@ def _choices(screen: Screen, people: list[Person]) -> list[tuple[str, str, list[
     ]
 
 
+def _chips(screen: Screen, filters: list[tuple[str, str, list[tuple[str, str]]]]) -> list[tuple[str, str]]:
+    """What narrows the list, in words, each with the address of the list without it."""
+    given = [(k, v) for k, v in screen.request.query_params.multi_items() if k not in ("after", "lang") and v]
+    words = {(name, code): f"{title}: {text}" for name, title, options in filters for code, text in options}
+    words |= {(k, v): f"{screen.speech.say(_DATES[k])} {v}" for k, v in given if k in _DATES}
+    return [(words[one], urlencode([o for o in given if o != one])) for one in given if one in words]
+
+
 def _titles(screen: Screen) -> dict[str, str]:
     """Categories with their names."""
     policy = screen.product.policies.active(screen.product.store.now())
@@ -141,6 +151,20 @@ def _address(screen: Screen) -> str:
 
 def _colleagues(work: Work) -> list[Person]:
     return list(work.session.exec(select(Person).where(col(Person.active).is_(True)).order_by(Person.name)).all())
+
+
+def _counts(screen: Screen, work: Work) -> dict[View, int]:
+    """How much each view holds, counted anew after some seconds, or when this person has done something here."""
+    known, me, now = screen.console.counts, screen.seat.person.id, work.now
+    at, counts = known.get(me, (None, {}))
+    if at is None or now - at > _COUNTS_LAST:
+        counts = inbox.counts(work)
+        known[me] = (now, counts)
+    return counts
+
+
+def _recount(screen: Screen) -> None:
+    screen.console.counts.pop(screen.seat.person.id, None)
 
 
 # -- new work appears by itself
@@ -170,9 +194,16 @@ def rows(screen: Staff) -> Response:
     with screen.reading() as work:
         newest = inbox.newest(work)
         found = inbox.listing(work, query, after=after)
-        counts = inbox.counts(work)
-    about = {"query": query, "found": found, "newest": newest, "counts": counts}
-    return screen.fragment("inbox_rows.html", address=_address(screen), titles=_titles(screen), **about)
+        counts = _counts(screen, work)
+    return screen.fragment(
+        "inbox_rows.html",
+        query=query,
+        found=found,
+        newest=newest,
+        counts=counts,
+        address=_address(screen),
+        titles=_titles(screen),
+    )
 
 
 # -- taking and handing over
@@ -187,6 +218,7 @@ def claim(screen: Caseworker, reference: str) -> Response:
         if not due:
             raise NotFound("task", reference)
         steps.claim(work, due[0].id)
+    _recount(screen)
     return screen.go(f"/console/complaints/{complaint.reference}", screen.speech.say(N_("The task is yours.")))
 
 
@@ -206,6 +238,7 @@ def bulk(screen: Caseworker, entries: Entries) -> Response:
             done += 1
         except ComplaintsError as error:
             refused.append(f"{reference}: {said_of(screen.speech, error)}")
+    _recount(screen)
     said = screen.speech.say(_BULK[action], count=done)
     if refused:
         said += " " + screen.speech.say(N_("Not possible for %(count)s:"), count=len(refused))
@@ -227,36 +260,3 @@ def _one_of_many(work: Work, reference: str, action: str, entries: Any) -> None:
             raise InvalidInput("nobody has taken a task of this complaint", "ref")
         for step in held:
             steps.release(work, step.id)
-
-
-# -- saved views
-
-
-@router.post("/inbox/views")
-def save_view(screen: Staff, entries: Entries) -> Response:
-    """Keep this list under a name, for oneself or (leads and managers) for everybody."""
-    name = " ".join(str(entries.get("name", "")).split())[:60]
-    query = urlencode(parse_qsl(str(entries.get("query", ""))[:1000]))
-    if not name:
-        return screen.go(f"/console/inbox?{query}", screen.speech.say(N_("Give the view a name.")), tone="bad")
-    shared = bool(entries.get("shared")) and screen.seat.actor.has(Role.LEAD, Role.MANAGER)
-    with screen.work() as work:
-        owner = None if shared else screen.seat.person.id
-        work.session.add(SavedView(id=new_id(work.now), owner_id=owner, name=name, query=query, created_at=work.now))
-    return screen.go(f"/console/inbox?{query}", screen.speech.say(N_("The view is saved.")))
-
-
-@router.post("/inbox/views/{view_id}/delete")
-def delete_view(screen: Staff, view_id: UUID, entries: Entries) -> Response:
-    """Forget a view of one's own; shared ones only leads and managers."""
-    with screen.work() as work:
-        view = next((v for v in _saved(work) if v.id == view_id), None)
-        if view is None or (view.owner_id is None and not screen.seat.actor.has(Role.LEAD, Role.MANAGER)):
-            raise NotFound("view", view_id)
-        work.session.delete(view)
-    return screen.go("/console/inbox", screen.speech.say(N_("The view is deleted.")))
-
-
-def _saved(work: Work) -> list[SavedView]:
-    mine = or_(col(SavedView.owner_id).is_(None), col(SavedView.owner_id) == UUID(work.actor.id))
-    return list(work.session.exec(select(SavedView).where(mine).order_by(SavedView.name)).all())

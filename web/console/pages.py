@@ -11,6 +11,7 @@ from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote, urlencode
+from uuid import UUID
 from zoneinfo import ZoneInfo
 
 from fastapi import Request
@@ -43,6 +44,7 @@ class Console:
         self.product = product
         self.zone = ZoneInfo(product.settings.time_zone)
         self.newest = (datetime.min.replace(tzinfo=UTC), 0)  #: number of the last event, and when it was asked for
+        self.counts: dict[UUID, tuple[datetime, Any]] = {}  #: of each person's views, and when they were counted
         self.templates = {language: self._environment(language) for language in Language}
 
     def _environment(self, language: Language) -> Environment:

@@ -53,7 +53,7 @@
     for (const pair of part.dataset.counts.trim().split(" ")) {
       const [view, n] = pair.split("=");
       const shown = $(`[data-count="${view}"]`);
-      if (shown) shown.textContent = Number(n) > 999 ? "999+" : n;
+      if (shown) shown.textContent = Number(n) > 99 ? "99+" : n;
     }
     const again = rows().findIndex((row) => row.dataset.ref === ref);
     if (again >= 0) { here = again; rows()[again].classList.add("here"); }

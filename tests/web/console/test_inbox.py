@@ -122,7 +122,42 @@ def test_saved_views_are_private_unless_a_lead_shares_them(office: Office, team:
     with office.product.store.reading(SYSTEM) as work:
         views = {v.name: v for v in work.session.exec(select(SavedView))}
     assert agent.post(f"/console/inbox/views/{views['Everybody' + chr(39) + 's'].id}/delete").status_code == 404
+    for nobodys in (views["Worst"], views["Everybody's"]):
+        stranger = lead if nobodys.owner_id else agent
+        assert stranger.post(f"/console/inbox/views/{nobodys.id}/rename", name="Mine now").status_code == 404
+    agent.post(f"/console/inbox/views/{views['Worst'].id}/rename", name=" The  <b>worst</b> ")
+    assert "The &lt;b&gt;worst&lt;/b&gt;" in agent.get("/console/inbox").text
+    agent.post(f"/console/inbox/views/{views['Worst'].id}/rename", name="  ")
+    assert "Give the view a name." in text_of(agent.get("/console/inbox").text)
     assert agent.post(f"/console/inbox/views/{views['Worst'].id}/delete").status_code == 303
+    assert "worst" not in agent.get("/console/inbox").text
+
+
+def test_confidential_complaints_are_for_those_who_lead_or_handle_them(office: Office, team: str) -> None:
+    reference = office.complain(subject="Whispered", confidential=True)
+    with office.product.store.work(SYSTEM) as work:
+        case = work.session.exec(select(Complaint).where(Complaint.reference == reference)).one()
+        case.team = team
+    agent, lead = (office.browser(f"a.{role}", role, teams=(team,)) for role in (Role.AGENT, Role.LEAD))
+    for path in ("/console/inbox?view=all", f"/console/inbox?view=all&q={reference}", "/console/inbox/rows?view=team"):
+        assert reference not in refs(agent.get(path).text), path
+        assert reference in refs(lead.get(path).text), path
+    assert reference not in agent.get("/console/inbox/export.csv?view=all").text
+    answer = agent.post("/console/inbox/bulk", ref=reference, do="assign", person="me", back="/console/inbox")
+    assert answer.status_code == 303
+    assert "Assigned: 0." in text_of(agent.get("/console/inbox").text)
+
+
+def test_each_filter_is_a_chip_that_takes_it_away(office: Office, team: str) -> None:
+    html = (
+        office.browser("max", Role.MANAGER, teams=())
+        .get("/console/inbox?view=all&severity=critical&status=triage&status=closed&from=2026-01-02")
+        .text
+    )
+    said = text_of(html)
+    for words in ("Severity: Critical", "Status: Triage", "Status: Closed", "Received from 2026-01-02"):
+        assert words in said
+    assert 'href="/console/inbox?view=all&amp;severity=critical&amp;status=closed&amp;from=2026-01-02"' in html
 
 
 def test_the_file_holds_the_list_and_no_formula(office: Office, team: str) -> None:

@@ -1,0 +1,177 @@
+"""The dashboards: what is counted, for whom, as picture, table and file."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from datetime import datetime, timedelta
+from typing import Any
+from xml.etree import ElementTree
+
+import pytest
+from sqlmodel import col, select
+
+from complaints.domain.ports import SYSTEM
+from complaints.domain.vocabulary import Role
+from complaints.store.columns import new_id
+from complaints.store.tables import Clock, Complaint, Survey
+from tests.web.console.conftest import Browser, Office, text_of
+from web.console import charts
+from web.console.charts import Series
+
+TABS = ["", "/timeliness", "/causes", "/satisfaction"]
+
+
+@pytest.fixture
+def chief(office: Office) -> Browser:
+    return office.browser("max", Role.MANAGER, teams=())
+
+
+def change(office: Office, reference: str, **values: Any) -> Complaint:
+    """Set columns of a complaint as if the days had gone by."""
+    with office.product.store.work(SYSTEM) as work:
+        row = work.session.exec(select(Complaint).where(Complaint.reference == reference)).one()
+        for name, value in values.items():
+            setattr(row, name, value)
+        return row
+
+
+def table(browser: Browser, tab: str, panel: str, **more: str) -> list[list[str]]:
+    """The rows of a panel's file, without its head."""
+    answer = browser.get("/console/dashboards/export.csv", params={"tab": tab, "panel": panel, **more})
+    assert answer.status_code == 200
+    return list(csv.reader(io.StringIO(answer.content.decode("utf-8-sig"))))[1:]
+
+
+def now(office: Office) -> datetime:
+    return office.product.store.now()
+
+
+@pytest.fixture
+def cases(office: Office) -> list[str]:
+    """Three in `service`: one late and open, one closed as upheld, one closed as not upheld; and one of `orders`."""
+    at = now(office)
+    made = [office.complain(subject=f"Case {n}") for n in range(4)]
+    old = at - timedelta(days=10)
+    change(office, made[0], team="service", severity="critical", received_at=old, due_at=at - timedelta(hours=1))
+    ended = {"status": "closed", "received_at": old, "closed_at": at, "responded_at": old + timedelta(days=4)}
+    change(office, made[1], team="service", category="billing", finding="upheld", root_cause="process", **ended)
+    change(office, made[2], team="service", category="delivery", finding="not_upheld", **ended)
+    change(office, made[3], team="orders", severity="minor", due_at=at + timedelta(hours=60))
+    return made
+
+
+def test_today_counts_arrivals_closures_ages_and_breaches(chief: Browser, cases: list[str]) -> None:
+    flow = table(chief, "", "flow")
+    assert len(flow) == 30
+    assert sum(int(row[1]) for row in flow) == 4
+    assert sum(int(row[2]) for row in flow) == 2
+    ages = {row[0]: row[-1] for row in table(chief, "", "backlog")}
+    assert ages["8–15 days"] == "1"
+    assert ages["0–2 days"] == "1"
+    ahead = {row[0]: row[-1] for row in table(chief, "", "ahead")}
+    assert ahead == {"late": "1", "next 24 hours": "0", "next 3 days": "1", "next 7 days": "0"}
+
+
+def test_a_lead_counts_their_own_teams_and_filters_narrow(office: Office, chief: Browser, cases: list[str]) -> None:
+    def arrived(who: Browser, **more: str) -> int:
+        return sum(int(row[1]) for row in table(who, "", "flow", **more))
+
+    lead = office.browser("lena", Role.LEAD, teams=("service",))
+    assert arrived(lead) == 3
+    assert arrived(lead, team="orders") == 0, "another team's figures are not theirs"
+    assert arrived(chief, team="orders") == 1
+    assert arrived(chief, severity="critical") == 1
+    assert arrived(chief, category="billing") == 1
+    assert arrived(chief, days="7") == 1
+    assert arrived(office.browser("ada", Role.AUDITOR, teams=())) == 4
+
+
+def test_what_somebody_has_an_interest_in_is_not_counted(office: Office, cases: list[str]) -> None:
+    office.hire("kim", Role.MANAGER, teams=(), email="WANG.FANG@example.com")
+    assert sum(int(row[1]) for row in table(office.browser("kim"), "", "flow")) == 0
+
+
+def test_causes_can_be_narrowed_to_what_was_upheld(chief: Browser, cases: list[str]) -> None:
+    both = table(chief, "causes", "categories")
+    assert sorted(row[1] for row in both) == ["1", "1"]
+    assert both[-1][3] == "1.0"
+    [upheld] = table(chief, "causes", "categories", upheld="yes")
+    assert upheld[1:] == ["1", "1.0", "1.0"]
+    assert len(table(chief, "causes", "roots", upheld="yes")) == 1
+
+
+def test_timeliness_counts_clocks_by_their_deadline(office: Office, chief: Browser, cases: list[str]) -> None:
+    at = now(office)
+    with office.product.store.work(SYSTEM) as work:
+        clocks = work.session.exec(select(Clock).order_by(col(Clock.id))).all()
+        names = {(c.profile, c.name) for c in clocks}
+        profile, name = next(iter(sorted(names)))
+        for n, clock in enumerate(c for c in clocks if (c.profile, c.name) == (profile, name)):
+            clock.state, clock.stopped_at = ("met" if n else "missed"), at
+        for clock in clocks:
+            if (clock.profile, clock.name) != (profile, name):
+                clock.state = "cancelled"
+    [row] = table(chief, "timeliness", "clocks")
+    assert row[2:] == ["4", "3", "0.75"]
+    lengths = table(chief, "timeliness", "lengths")
+    assert lengths[1][1] == "2"
+    assert lengths[1][2:] == ["4.0", "4.0"]
+
+
+def test_satisfaction_counts_answers_and_shows_words(office: Office, chief: Browser, cases: list[str]) -> None:
+    at = now(office)
+    with office.product.store.work(SYSTEM) as work:
+        row = work.session.exec(select(Complaint).where(Complaint.reference == cases[1])).one()
+        about = {"at": at, "round": 1, "via": "portal", "complaint_id": row.id}
+        work.session.add(
+            Survey(id=new_id(at), accepted=True, rating=4, resolved=True, effort=2, words="<b>kind</b>", **about)
+        )
+    page = chief.get("/console/dashboards/satisfaction").text
+    assert "<b>kind</b>" not in page
+    assert "&lt;b&gt;kind" in page
+    assert "Response rate 50%" in text_of(page)
+    assert table(chief, "satisfaction", "ratings")[3][1:] == ["1", "1.0"]
+    other = office.browser("otto", Role.LEAD, teams=("orders",))
+    assert "kind" not in text_of(other.get("/console/dashboards/satisfaction").text)
+
+
+@pytest.mark.parametrize("lang", ["en", "zh-CN"])
+@pytest.mark.parametrize("tab", TABS)
+def test_every_tab_has_named_pictures_tables_and_files(chief: Browser, cases: list[str], tab: str, lang: str) -> None:
+    page = chief.get(f"/console/dashboards{tab}?lang={lang}").text
+    for picture in re.findall(r'<svg class="chart".*?</svg>', page, flags=re.S):
+        root = ElementTree.fromstring(picture)
+        assert root.attrib["aria-label"]
+        assert "nan" not in picture.lower().replace("aria-", "")
+    assert "style=" not in page
+    for href in re.findall(r'href="(/console/dashboards/export[^"]+)"', page):
+        assert chief.get(href.replace("&amp;", "&")).headers["content-type"].startswith("text/csv")
+    assert ("Dashboards" in page) is (lang == "en")
+
+
+@pytest.mark.parametrize(
+    "query", ["days=x", "from=2026-13-45", "from=2030-01-01&to=2020-01-01", "severity=' or 1=1 --"]
+)
+def test_odd_addresses_narrow_nothing_or_everything(chief: Browser, query: str) -> None:
+    for tab in TABS:
+        assert chief.get(f"/console/dashboards{tab}?{query}").status_code == 200
+    assert chief.get("/console/dashboards/export.csv?tab=nothing").status_code == 404
+    assert chief.get("/console/dashboards/export.csv?panel=nothing").status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("most", "ticks"), [(0, [0, 1]), (1, [0, 0.25, 0.5, 0.75, 1]), (5, [0, 2, 4, 6]), (97, [0, 25, 50, 75, 100])]
+)
+def test_scales_are_round_and_reach_the_highest_value(most: float, ticks: list[float]) -> None:
+    assert charts.scale(most) == ticks
+
+
+def test_pictures_tell_every_value_and_escape_names() -> None:
+    drawn = charts.stacked("A & B", ["<x>", "y"], [Series("one", [1, 2]), Series("two", [3, None])], str)
+    assert "&lt;x&gt;, one: 1" in drawn
+    assert "&lt;x&gt;, two: 3" in drawn
+    assert 'aria-label="A &amp; B"' in drawn
+    assert charts.pareto("p", [("a", 3), ("b", 1)], 4, str, str).count("<g>") == 2
+    assert charts.lines("l", [], [], str)

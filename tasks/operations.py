@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from prefect import task
 
 from complaints.domain.ports import SYSTEM
-from complaints.services import clocks, marks, reconcile, timers, watch
+from complaints.services import clocks, marks, reconcile, signin, timers, watch
 from config.wiring import app
 from tasks.orphans import release_all
 
@@ -53,6 +53,7 @@ def compare() -> dict[str, int]:
     found = {key: len(value) for key, value in report.as_dict().items() if isinstance(value, list)}
     with app().store.work(SYSTEM) as work:
         watch.runs_failed(work, report.failed + report.stuck)
+        signin.forget_old(work)
         marks.set_mark(work, "reconcile", {"count": report.looked_at})
     return {"looked_at": report.looked_at, **found}
 

@@ -16,7 +16,7 @@ from uuid import UUID
 
 from pwdlib import PasswordHash
 from pwdlib.hashers.argon2 import Argon2Hasher
-from sqlalchemy import update
+from sqlalchemy import delete, update
 from sqlmodel import col, func, select
 
 from complaints.domain.errors import FieldProblem, Forbidden, InvalidInput
@@ -35,6 +35,8 @@ MOST_FROM_ADDRESS = 50
 #: A session ends this long after signing in, or after `IDLE` without a request.
 LIFETIME = timedelta(hours=12)
 IDLE = timedelta(hours=4)
+#: How long attempts to sign in are kept.
+KEPT = timedelta(days=90)
 SHORTEST = 10
 LONGEST = 200
 
@@ -229,6 +231,12 @@ def end_sessions(work: Work, person_id: UUID, *, but: str = "") -> None:
     rows = work.session.exec(select(WebSession).where(WebSession.person_id == person_id, WebSession.id != but)).all()
     for row in rows:
         work.session.delete(row)
+
+
+def forget_old(work: Work) -> None:
+    """Drop sessions that are over, and attempts that are older than `KEPT`."""
+    work.session.execute(delete(WebSession).where(col(WebSession.expires_at) < work.now - LIFETIME))
+    work.session.execute(delete(SignIn).where(col(SignIn.at) < work.now - KEPT))
 
 
 def sessions(work: Work, person_id: UUID) -> list[WebSession]:

@@ -25,7 +25,7 @@ FOLDERS = {Language.ZH: "zh", Language.EN: "en"}
 KINDS = sorted(path.stem for path in (TEMPLATES / "en").glob("[!_]*.txt"))
 EVERY = [(language, kind) for language in Language for kind in KINDS]
 #: Values a template may do without.
-OPTIONAL = {"name", "tracking_url", "answer_due_at", "company"}
+OPTIONAL = {"name", "tracking_url", "answer_due_at", "company", "address"}
 FULL: Mapping[str, object] = {
     "name": "王芳",
     "kind": "any",
@@ -59,6 +59,9 @@ FULL: Mapping[str, object] = {
     "into": "EX-2026-000001",
     "text": "We asked the depot.",
     "step": "approval",
+    "locked_at": AT,
+    "locked_until": AT + timedelta(minutes=15),
+    "address": "192.0.2.7",
     "items": [{"reference": "EX-2026-000007", "clock": "fca.final", "rung": "80%", "due_at": AT.isoformat()}],
 }
 
@@ -88,7 +91,7 @@ def needed(language: Language, kind: str) -> set[str]:
 
 def test_both_languages_have_the_same_letters() -> None:
     assert {p.name for p in (TEMPLATES / "zh").iterdir()} == {p.name for p in (TEMPLATES / "en").iterdir()}
-    assert len(KINDS) == 19
+    assert len(KINDS) == 20
 
 
 @pytest.mark.parametrize(("language", "kind"), EVERY)

@@ -15,7 +15,7 @@ from starlette.datastructures import FormData
 
 from complaints.domain.errors import Conflict, FieldProblem, InvalidInput
 from complaints.domain.validation import problems_of
-from complaints.services import personnel
+from complaints.services import personnel, routing
 from complaints.services.personnel import Particulars
 from complaints.store.tables import Person
 from complaints.store.unit import Work
@@ -188,9 +188,10 @@ def _form(
 ) -> Response:
     with screen.reading() as work:
         choices = _choices(screen, work)
+        load = routing.load_of(work, [found.id]).get(found.id, 0) if found else 0
     seen = personnel.mark(found) if found else ""
     return screen.page(
-        "admin_person.html", status, person=found, values=values, faults=faults, seen=seen, deeds=_DEEDS, **choices
+        "admin_person.html", status, person=found, values=values, faults=faults, seen=seen, load=load, **choices
     )
 
 

@@ -122,3 +122,17 @@ def test_a_temporary_password_opens_nothing_but_its_change(office: Office) -> No
     web = TestClient(office.app, follow_redirects=False)
     assert web.post("/console/sign-in", data={"login": "li", "password": password}).status_code == 303
     assert web.get("/console/components").headers["location"] == "/console/account/password"
+
+
+def test_old_sessions_and_attempts_are_forgotten(office: Office, monkeypatch: Any) -> None:
+    office.browser("li", Role.AGENT)
+    store = office.product.store
+    with store.work(SYSTEM) as work:
+        signin.forget_old(work)
+        assert len(work.session.exec(select(WebSession)).all()) == len(work.session.exec(select(SignIn)).all()) == 1
+    later = store.now() + signin.KEPT + timedelta(days=1)
+    monkeypatch.setattr(store, "now", lambda: later)
+    with store.work(SYSTEM) as work:
+        signin.forget_old(work)
+        assert work.session.exec(select(WebSession)).all() == []
+        assert work.session.exec(select(SignIn)).all() == []

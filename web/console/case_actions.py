@@ -95,7 +95,7 @@ def _form(
     with screen.reading() as work:
         complaint = access.see(work, reference)
         if action not in actions.allowed_for(work, complaint):
-            notice = notice or _why(screen, ActionNotAllowed(action, complaint.status, []))
+            notice = _why(screen, ActionNotAllowed(action, complaint.status, []))
             status = HTTPStatus.CONFLICT
         words = CaseWords(screen.label, work.policies.get(complaint.policy_hash))
         events = casefile.since(work, complaint, seen) if seen is not None else []

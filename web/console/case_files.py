@@ -43,8 +43,7 @@ _SHOWN = {
 _SHOWN_PDF = {
     **_SHOWN,
     "Content-Security-Policy": (
-        "default-src 'none'; object-src 'self'; plugin-types application/pdf; style-src 'unsafe-inline'; "
-        "frame-ancestors 'self'"
+        "default-src 'none'; object-src 'self'; style-src 'unsafe-inline'; frame-ancestors 'self'"
     ),
 }
 

@@ -79,12 +79,12 @@ def reconcile(
             return report
         last = rows[-1].id
         report.looked_at += len(rows)
-        names = {r.id: r.reference for r in rows}
+        seen = {r.id: r for r in rows}
         for complaint_id, kind in wrong:
-            getattr(report, kind).append(names[complaint_id])
+            getattr(report, kind).append(seen[complaint_id].reference)
             if repair and (kind != "failed" or restart_failed) and kind != "stuck":
                 with store.work(SYSTEM) as work:
-                    _mend(work, complaint_id, kind)
+                    _mend(work, complaint_id, kind, seen[complaint_id].run_id)
 
 
 def _at_rest() -> ColumnElement[bool]:
@@ -139,8 +139,12 @@ def _wrong(work: Work, complaint: Complaint, states: dict[UUID, str], restart_fa
     return None
 
 
-def _mend(work: Work, complaint_id: UUID, kind: str) -> None:
+def _mend(work: Work, complaint_id: UUID, kind: str, judged: UUID | None) -> None:
+    """Put right what was found about the run `judged`. Where the complaint has got another one since, by the outbox or
+    another reconciler, nothing is wrong any more; a further run would be its second."""
     complaint = lock(work, complaint_id)
+    if complaint.run_id != judged:
+        return
     if kind in ("unlaunched", "lost", "failed"):
         _relaunch(work, complaint)
     else:

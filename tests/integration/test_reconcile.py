@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import timedelta
 from uuid import UUID
 
@@ -91,6 +92,33 @@ def test_repairing_twice_starts_one_run(desk: Desk) -> None:
     desk.drain()
     assert len(desk.runs.started) == 2, "the first and one more"
     assert desk.complaint(case).run_round == 2
+
+
+def test_a_run_that_comes_while_we_look_stays_the_only_one(desk: Desk) -> None:
+    """The outbox launches the complaint, or another reconciler replaces its run, between our look and our repair."""
+    case = unlaunched(desk)
+    desk.at += timedelta(seconds=46)
+
+    def meanwhile(run_ids: Iterable[UUID]) -> dict[UUID, str]:
+        states = desk.runs.states(run_ids)
+        desk.drain()
+        return states
+
+    assert found(reconcile(desk.store, meanwhile, repair=True))["unlaunched"]
+    desk.drain()
+    assert (desk.complaint(case).run_round, len(desk.runs.started)) == (1, 2), "its first run, made anew"
+    desk.runs.lose(case)
+
+    def another_first(run_ids: Iterable[UUID]) -> dict[UUID, str]:
+        states = desk.runs.states(run_ids)
+        reconcile(desk.store, desk.runs.states, repair=True)
+        desk.drain()
+        return states
+
+    assert found(reconcile(desk.store, another_first, repair=True))["lost"]
+    desk.drain()
+    assert (desk.complaint(case).run_round, len(desk.runs.started)) == (2, 3)
+    assert look(desk).clean
 
 
 @pytest.mark.parametrize("state", ["FAILED", "CRASHED", "CANCELLED", "COMPLETED"])

@@ -12,7 +12,7 @@ from datetime import date, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Float, Select, case, cast, func, or_, text
+from sqlalchemy import ColumnElement, Float, Select, case, cast, exists, func, or_, text
 from sqlmodel import col, select
 
 from complaints.domain.vocabulary import Finding, Role
@@ -77,9 +77,11 @@ class Took:
 
 @dataclass(frozen=True)
 class Contentment:
-    """What the survey says. Shares are of those who answered that question; `asked` are the answered complaints."""
+    """What the survey says. Shares are of those who answered that question; `replied` of the `asked`, which are the
+    complaints whose answer went out in the period, have told what they think of it, whenever that was."""
 
     asked: int
+    replied: int
     answers: int
     accepted: int
     ratings: Mapping[int, int]
@@ -240,6 +242,8 @@ def contentment(work: Work, part: Slice) -> Contentment:
     ).all()
     answered = [*_within(part, col(Complaint.responded_at)), *overseen(work, part)]
     asked = work.session.exec(select(func.count()).where(*answered)).one()
+    told = exists(select(Survey.id).where(Survey.complaint_id == Complaint.id).correlate(Complaint))
+    replied = work.session.exec(select(func.count()).where(*answered, told)).one()
     ratings: dict[int, int] = {}
     efforts: dict[int, int] = {}
     for rating, effort, _, _, n in rows:
@@ -249,6 +253,7 @@ def contentment(work: Work, part: Slice) -> Contentment:
             efforts[effort] = efforts.get(effort, 0) + n
     return Contentment(
         asked=asked,
+        replied=replied,
         answers=sum(n for *_, n in rows),
         accepted=sum(n for *_, accepted, n in rows if accepted),
         ratings=ratings,
@@ -270,7 +275,9 @@ def verbatim(work: Work, part: Slice, limit: int = _WORDS) -> list[Said]:
 
 
 def _answers(work: Work, part: Slice, *what: Any) -> Select[Any]:
-    joined: Select[Any] = (
-        select(*what).select_from(Survey).join(Complaint, col(Complaint.id) == col(Survey.complaint_id))
-    )
-    return joined.where(*_within(part, col(Survey.at)), *overseen(work, part))
+    """Answers of the period; their complaints are looked up only where something of them is asked."""
+    where = overseen(work, part)
+    found: Select[Any] = select(*what).select_from(Survey)
+    if where or any(one is Complaint.reference for one in what):
+        found = found.join(Complaint, col(Complaint.id) == col(Survey.complaint_id))
+    return found.where(*_within(part, col(Survey.at)), *where)

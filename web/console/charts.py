@@ -77,7 +77,7 @@ def pareto(title: str, rows: Sequence[tuple[str, int]], total: int, say: Say, sh
     """Bars in falling order, and the line of their cumulative share (right hand scale, 0 to 100 %)."""
     labels = [name for name, _ in rows]
     ticks = scale(max((n for _, n in rows), default=0))
-    drawn = [_axes(ticks, labels, say, short=True)]
+    drawn = [_axes(ticks, labels, say)]
     width, sum_so_far, points = _step(labels) * 0.7, 0, []
     for n, (name, number) in enumerate(rows):
         sum_so_far += number
@@ -136,18 +136,41 @@ PATTERNS = Markup(
 )
 
 
-def _axes(ticks: Sequence[float], labels: Sequence[str], say: Say, *, short: bool = False) -> Markup:
+def _axes(ticks: Sequence[float], labels: Sequence[str], say: Say) -> Markup:
     drawn = []
     for tick in ticks:
         y = _y(tick, ticks)
         drawn.append(Markup('<path class="rule" d="M{} {:.1f}H{}"/>').format(_LEFT, y, WIDTH - _RIGHT))
         drawn.append(_text(_LEFT - 6, y + 4, say(tick), "tick end"))
     every = ceil(len(labels) / _LABELS) or 1
-    room = max(3, int(_step(labels) * every / 7)) if short else 99
     for n in range(0, len(labels), every):
-        cut = labels[n] if len(labels[n]) <= room else f"{labels[n][: room - 1]}…"
-        drawn.append(_text(_middle(labels, n), HEIGHT - _BOTTOM + 18, cut, "tick"))
+        for row, words in enumerate(_two_lines(labels[n], _step(labels) * every)):
+            drawn.append(_text(_middle(labels, n), HEIGHT - _BOTTOM + 18 + 13 * row, words, "tick"))
     return Markup("").join(drawn)
+
+
+def _two_lines(label: str, room: float) -> list[str]:
+    """A label on at most two lines of `room`; what does not fit ends in an ellipsis (its title tells all of it)."""
+    first, *words = label.split(" ")
+    lines = [first]
+    for word in words:
+        longer = f"{lines[-1]} {word}"
+        if _long(longer) <= room or len(lines) == 2:
+            lines[-1] = longer
+        else:
+            lines.append(word)
+    return [_cut(line, room) for line in lines]
+
+
+def _cut(line: str, room: float) -> str:
+    while _long(line) > room and len(line) > 2:
+        line = f"{line.rstrip('…')[:-1]}…"
+    return line
+
+
+def _long(words: str) -> float:
+    """About how wide small text is: Chinese characters are twice as wide."""
+    return sum(11 if ord(sign) > 0x2E80 else 6 for sign in words)
 
 
 def _step(labels: Sequence[str]) -> float:

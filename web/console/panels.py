@@ -317,7 +317,7 @@ def satisfaction(told: Told) -> tuple[list[Tile], list[Panel]]:
 
     tiles = [
         tile(say(N_("Answers")), lambda c: c.answers, told.number),
-        tile(say(N_("Response rate")), lambda c: c.answers / c.asked if c.asked else None, told.share),
+        tile(say(N_("Response rate")), lambda c: _of(c.replied, c.asked), told.share),
         tile(say(N_("Mean rating")), lambda c: _mean(c.ratings), told.number),
         tile(say(N_("Matter resolved")), lambda c: _of(c.resolved, c.resolved_known), told.share),
         tile(say(N_("Mean effort")), lambda c: _mean(c.efforts), told.number),

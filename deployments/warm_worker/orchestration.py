@@ -43,15 +43,17 @@ class Answer:
 
 @dataclass(frozen=True)
 class Due:
-    """A scheduled run, as a poll handed it out (with `run`) or as the server's event stream told of it (without)."""
+    """A scheduled run, as a poll handed it out or as the server's event stream told of it."""
 
     run_id: UUID
     #: The Scheduled state that is claimed; a run that is scheduled again has another.
     state_id: str
     deployment_id: UUID | None
+    #: How often the run had been running when it was scheduled; a run that resumes after a gate does not count anew.
+    run_count: int
+    resuming: bool
     #: Loop time when it was seen.
     seen: float
-    run: FlowRun | None = None
 
 
 class Orchestration:
@@ -68,26 +70,49 @@ class Orchestration:
         response = await self._post(f"/work_pools/{pool}/get_scheduled_flow_runs", body)
         seen = asyncio.get_running_loop().time()
         runs = [FlowRun.model_validate(entry["flow_run"]) for entry in response]
-        return [Due(run.id, str(run.state_id), run.deployment_id, seen, run) for run in runs]
+        return [
+            Due(
+                run.id,
+                str(run.state_id),
+                run.deployment_id,
+                run.run_count,
+                run.empirical_policy.resuming or False,
+                seen,
+            )
+            for run in runs
+        ]
 
-    async def read(self, run_id: UUID) -> FlowRun:
-        """The run as the server has it."""
-        return FlowRun.model_validate((await self.client._client.get(f"/flow_runs/{run_id}")).json())
-
-    async def claim(self, due: Due, state: str, name: str) -> bool:
-        """Take the run for this worker; False when somebody else has it, or its time has not come.
+    async def claim(self, due: Due, state: str, name: str) -> FlowRun | None:
+        """Take the run for this worker; None when somebody else has it or had it, or its time has not come.
 
         The transition id is derived from the Scheduled state that was seen, so every worker proposes the same one, and
-        the server refuses a transition whose id it has just made: of any number of claims one wins, in one call.
+        the server refuses a transition whose id it has just made: of any number of claims one wins, in one call. Only
+        a claim that comes when the winner's segment is already over is accepted once more; the count of runs tells.
         """
         if asyncio.get_running_loop().time() - due.seen > STALE:
-            return False
+            return None
         transition = str(uuid5(NAMESPACE_URL, f"claim:{due.state_id}"))
         answer = await self.propose(due.run_id, state, name, message=self.holder, transition=transition)
-        if answer.status == "ACCEPT":
-            return True
         # refused although the state is ours: the first attempt went through and its response was lost
-        return answer.status == "REJECT" and answer.type == state and answer.message == self.holder
+        ours = answer.status == "REJECT" and answer.type == state and answer.message == self.holder
+        if answer.status != "ACCEPT" and not ours:
+            return None
+        run = FlowRun.model_validate(await self._get(f"/flow_runs/{due.run_id}"))
+        counted = due.run_count + (state == "RUNNING" and not due.resuming)
+        if run.run_count != counted and await self._put_back(run):
+            _log.info("run %s was over before it was claimed; its state is put back", run.name)
+            return None
+        return run
+
+    async def _put_back(self, run: FlowRun) -> bool:
+        """Restore the state before the last one, unless that was scheduled: then the claim was right."""
+        history = await self._get("/flow_run_states/", flow_run_id=str(run.id))
+        before = sorted(history, key=lambda state: str(state["timestamp"]))[-2:-1]
+        if not before or before[0]["type"] == "SCHEDULED":
+            return False
+        kept = {key: before[0][key] for key in ("type", "name", "message", "state_details", "data")}
+        await self._post(f"/flow_runs/{run.id}/set_state", {"state": kept, "force": True})
+        return True
 
     async def propose(
         self,
@@ -129,6 +154,9 @@ class Orchestration:
     async def send_events(self, events: list[dict[str, Any]]) -> None:
         """Hand over client-side events (task runs) in one request."""
         await self._post("/events", events)
+
+    async def _get(self, path: str, **query: str) -> Any:
+        return (await self.client._client.get(path, params=query)).json()
 
     async def _post(self, path: str, body: Any) -> Any:
         response = await self.client._client.post(path, json=body)

@@ -200,22 +200,18 @@ class WarmWorker(BaseWorker[BaseJobConfiguration, BaseVariables, BaseWorkerResul
             if await self._api.claim(due, "PENDING", "Pending"):
                 await self._api.insist(due.run_id, "CRASHED", "Crashed", message=str(error))
             return
-        if due.run is None:
-            await asyncio.sleep(_COMMIT)
         lean = plain(flow)
+        await asyncio.sleep(_COMMIT)
         try:
-            claimed = await self._api.claim(due, *(("RUNNING", "Running") if lean else ("PENDING", "Pending")))
+            run = await self._api.claim(due, *(("RUNNING", "Running") if lean else ("PENDING", "Pending")))
         except PrefectHTTPStatusError as error:
             if error.response.status_code != 404:
                 raise
             self._nudged.set()  # not committed yet
             return
-        if not claimed:
+        if run is None:
             return
-        run = due.run or await self._api.read(due.run_id)
         if lean:
-            if due.run is not None and not run.empirical_policy.resuming:
-                run.run_count += 1  # as the server counts; what was read after the claim has it already
             await run_segment(self._api, flow, run)
         else:
             await self.client.update_flow_run(run.id, infrastructure_pid=self.holder)
@@ -291,6 +287,8 @@ def _due(event: Event) -> Due:
         run_id=UUID(event.resource.id.rpartition(".")[2]),
         state_id=str(event.id),
         deployment_id=UUID(deployment.rpartition(".")[2]) if deployment else None,
+        run_count=int(event.resource["prefect.run-count"]),
+        resuming=event.event.endswith(".Resuming"),
         seen=asyncio.get_running_loop().time(),
     )
 

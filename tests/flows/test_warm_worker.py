@@ -16,6 +16,7 @@ from prefect.client.orchestration import get_client
 from prefect.settings import PREFECT_API_URL, temporary_settings
 
 from deployments.warm_worker import Orphan, ensure_pool, orphaned_runs, release
+from deployments.warm_worker.orchestration import Orchestration
 from tests.flows.conftest import PrefectServer
 
 Worker = Callable[..., Any]
@@ -149,6 +150,26 @@ def test_of_many_workers_one_runs_a_run(
             prefect_server.wait(run, "Completed")
     assert {path.read_text() for path in paths} == {"begin\nend\n"}
     assert {prefect_server.run(run)["run_count"] for run in runs} == {1}
+
+
+@pytest.mark.parametrize("ended", ["Completed", "Suspended"])
+def test_a_claim_that_comes_after_the_segment_is_none(prefect_server: PrefectServer, pool: str, ended: str) -> None:
+    make_pool(prefect_server, pool)
+    run = start(prefect_server, pool, "sample-napping", "napping", path="unused", seconds=0.0)
+
+    async def race() -> tuple[bool, bool]:
+        async with get_client() as client:
+            winner, late = Orchestration(client, "winner/1"), Orchestration(client, "late/1")
+            (due,) = await winner.due(pool, [], 5)
+            won = await winner.claim(due, "RUNNING", "Running")
+            details = {"pause_reschedule": True} if ended == "Suspended" else None
+            await winner.insist(run, {"Suspended": "PAUSED"}.get(ended, "COMPLETED"), ended, details=details)
+            return won is not None, await late.claim(due, "RUNNING", "Running") is not None
+
+    with temporary_settings({PREFECT_API_URL: prefect_server.api}):
+        assert asyncio.run(race()) == (True, False)
+    now = prefect_server.run(run)
+    assert (now["state_name"], now["state"]["state_details"]["pause_reschedule"]) == (ended, ended == "Suspended")
 
 
 def test_no_more_than_its_concurrency(

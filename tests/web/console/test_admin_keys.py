@@ -7,7 +7,7 @@ from uuid import UUID
 
 from fastapi.testclient import TestClient
 from sqlalchemy import update
-from sqlmodel import select
+from sqlmodel import col, select
 
 from complaints.domain.ports import SYSTEM
 from complaints.domain.vocabulary import IntentKind, IntentState, Role
@@ -15,6 +15,8 @@ from complaints.services import outbox
 from complaints.services.postroom import without_secrets
 from complaints.store.tables import AdminEvent, ApiKey, Outbox
 from tests.web.console.conftest import Office, text_of
+
+_LOG = select(AdminEvent).order_by(col(AdminEvent.id))
 
 
 def calls(office: Office, secret: str) -> int:
@@ -41,8 +43,8 @@ def test_a_key_is_shown_once_works_and_stops_working_when_it_is_revoked(office: 
     assert admin.post(f"/console/admin/keys/{key.id}/revoke", sure="yes").status_code == 303
     assert calls(office, found[0]) == 401
     with office.product.store.reading(SYSTEM) as work:
-        log = [(e.kind, e.object) for e in work.session.exec(select(AdminEvent)).all() if e.kind.startswith("key")]
-        said = str([e.data for e in work.session.exec(select(AdminEvent)).all()])
+        log = [(e.kind, e.object) for e in work.session.exec(_LOG).all() if e.kind.startswith("key")]
+        said = str([e.data for e in work.session.exec(_LOG).all()])
     assert log == [("key_created", key.prefix), ("key_revoked", key.prefix)]
     assert found[0] not in said
     assert "web shop" in admin.get("/console/admin/keys.csv").text
@@ -92,7 +94,7 @@ def test_one_or_all_dead_letters_get_another_life(office: Office) -> None:
     assert admin.post("/console/admin/outbox/replay", sure="yes").status_code == 303
     with office.product.store.reading(SYSTEM) as work:
         states = {row.id: row.state for row in work.session.exec(select(Outbox)).all()}
-        log = [e.kind for e in work.session.exec(select(AdminEvent)).all() if e.kind.startswith("intent")]
+        log = [e.kind for e in work.session.exec(_LOG).all() if e.kind.startswith("intent")]
     assert [states[i] for i in (first, *others)] == [IntentState.PENDING] * 3
     assert log == ["intent_replayed", "intents_replayed"]
 

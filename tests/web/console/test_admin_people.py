@@ -6,7 +6,7 @@ import re
 from typing import Any
 
 from fastapi.testclient import TestClient
-from sqlmodel import select
+from sqlmodel import col, select
 
 from complaints.domain.ports import SYSTEM
 from complaints.domain.vocabulary import Role
@@ -16,7 +16,8 @@ from tests.web.console.conftest import Browser, Office, text_of
 
 def noted(office: Office, kind: str) -> list[AdminEvent]:
     with office.product.store.reading(SYSTEM) as work:
-        return list(work.session.exec(select(AdminEvent).where(AdminEvent.kind == kind)).all())
+        log = select(AdminEvent).where(AdminEvent.kind == kind).order_by(col(AdminEvent.id))
+        return list(work.session.exec(log).all())
 
 
 def seen(browser: Browser, path: str) -> str:

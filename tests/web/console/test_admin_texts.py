@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from sqlmodel import select
+from sqlmodel import col, select
 
 from complaints.domain.ports import SYSTEM
 from complaints.domain.vocabulary import Role
@@ -59,7 +59,8 @@ def test_a_second_editor_sees_both_versions_and_loses_nothing(office: Office) ->
     assert manager.post(path, body="Both.", **(changed | {"version": version[1]})).status_code == 303
     with office.product.store.reading(SYSTEM) as work:
         row = work.session.exec(select(Article)).one()
-        kinds = [e.kind for e in work.session.exec(select(AdminEvent)).all() if e.kind.startswith("article")]
+        log = select(AdminEvent).order_by(col(AdminEvent.id))
+        kinds = [e.kind for e in work.session.exec(log).all() if e.kind.startswith("article")]
     assert (row.body, row.version, row.changed_by) == ("Both.", 3, "Sun")
     assert kinds == ["article_added", "article_changed", "article_changed"]
 

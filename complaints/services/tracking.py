@@ -20,6 +20,7 @@ from complaints.domain.vocabulary import Audience, IntentKind, Role, Status
 from complaints.services import outbox
 from complaints.services.contact import way_to_reach
 from complaints.services.notices import parties
+from complaints.services.transition import record
 from complaints.store.tables import Complainant, Complaint, IdempotencyKey, Outbox, Party
 from complaints.store.unit import Work
 
@@ -172,10 +173,23 @@ def first_time(work: Work, complaint: Complaint, key: str) -> bool:
     return True
 
 
-def revoke(work: Work, complaint: Complaint) -> int:
+def reissue(work: Work, complaint: Complaint) -> int:
+    """Make every link of this complaint worthless and mail its parties new ones; how many were mailed."""
+    _void(work, complaint)
+    reached = [p for p in parties(work, complaint) if way_to_reach(p).kind == "email"]
+    sent = sum(_mail(work, complaint, person) for person in reached)
+    record(work, complaint, "links_reissued", data={"sent": sent})
+    return sent
+
+
+def revoke(work: Work, complaint: Complaint) -> None:
     """Make every link given out for this complaint worthless; new ones are sent with the next letter."""
-    rows = work.session.exec(select(Party).where(col(Party.complaint_id) == complaint.id)).all()
-    for row in rows:
+    _void(work, complaint)
+    record(work, complaint, "links_revoked")
+
+
+def _void(work: Work, complaint: Complaint) -> None:
+    for row in work.session.exec(select(Party).where(col(Party.complaint_id) == complaint.id)).all():
         row.link_version += 1
         work.session.add(row)
-    return len(rows)
+    work.session.flush()

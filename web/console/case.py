@@ -76,6 +76,7 @@ def gather(
         "words": CaseWords(screen.label, policy),
         "policy": policy,
         "works": works,
+        "due_action": "",  # where the form goes, if not to its step
         "deeds": [a for a in case.whole.allowed if works],
         "pictures": case_forms.PICTURES,
         "chips": [_chip(screen, work, clock) for clock in case.clocks],

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from http import HTTPStatus
 from typing import Any
 from uuid import UUID
@@ -43,7 +43,26 @@ def _step(screen: Screen, reference: str, step_id: UUID) -> Step:
 
 @router.post("/complaints/{reference}/steps/{step_id}")
 def complete(screen: Caseworker, reference: str, step_id: UUID, entries: Entries) -> Response:
-    """Complete it with its form. Sent twice, it is done once; done by somebody else, both answers are shown."""
+    """Complete it with its form, and see the complaint again."""
+
+    def again(given: Mapping[str, Any], faults: Mapping[str, str]) -> Response:
+        return case.again(screen, reference, _WRONG, step=str(step_id), given=given, faults=faults)
+
+    return carry_out(screen, reference, step_id, entries, again, lambda said: case.onward(screen, reference, said))
+
+
+def carry_out(
+    screen: Screen,
+    reference: str,
+    step_id: UUID,
+    entries: FormData,
+    again: Callable[[Mapping[str, Any], Mapping[str, str]], Response],
+    onward: Callable[[str], Response],
+) -> Response:
+    """Complete a step with what was sent. Sent twice, it is done once; done by somebody else, both answers are shown.
+
+    `again` shows the form with what was given and what was wrong, `onward` goes on and says what was done.
+    """
     step = _step(screen, reference, step_id)
     given = _read(step, entries)
     try:
@@ -53,18 +72,16 @@ def complete(screen: Caseworker, reference: str, step_id: UUID, entries: Entries
                 drafts.unchanged(work, locked, str(entries.get("draft_seen", "")))
             steps.complete(work, step_id, given, case_forms.number(entries, "version"))
     except InvalidInput as error:
-        faults = fields.faults(error.problems, screen.speech)
-        return case.again(screen, reference, _WRONG, step=str(step_id), given=given, faults=faults)
+        return again(given, fields.faults(error.problems, screen.speech))
     except ContentGateFailed as error:
-        faults = {"body": _lacks(screen, error.missing)}
-        return case.again(screen, reference, _WRONG, step=str(step_id), given=given, faults=faults)
+        return again(given, {"body": _lacks(screen, error.missing)})
     except AlreadyDone as error:
         if _same(screen, step_id, given):
-            return case.onward(screen, reference, _said_next(screen, step))
+            return onward(_said_next(screen, step))
         return case_conflict.show(screen, reference, step_id, given, error, entries)
     except (DraftChanged, StaleVersion, Conflict, Forbidden) as error:
         return case_conflict.show(screen, reference, step_id, given, error, entries)
-    return case.onward(screen, reference, _said_next(screen, step))
+    return onward(_said_next(screen, step))
 
 
 def _lacks(screen: Screen, missing: list[str]) -> str:

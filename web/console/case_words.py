@@ -73,6 +73,8 @@ _SAID: Mapping[str, str] = {
     "rung_fired": N_("The clock %(clock)s called for attention (%(percent)s of its time used)."),
     "step_claimed": N_("Took the task %(step)s."),
     "step_released": N_("Gave the task %(step)s back."),
+    "links_reissued": N_("Tracking links were sent anew; the earlier ones open nothing any more."),
+    "links_revoked": N_("Tracking links were revoked."),
     "window_ended": N_("The time for a review was ended early."),
 }
 _HOLE = re.compile(r"%\((\w+)\)s")

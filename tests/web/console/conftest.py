@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from html import unescape
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from fastapi.testclient import TestClient
@@ -19,6 +19,9 @@ from complaints.store.tables import Person
 from config.wiring import App
 from tests.web.api.conftest import SUBMISSION, make_product, walked
 from web.app import create_app
+
+if TYPE_CHECKING:
+    from tests.web.console.casework import Desk
 
 PASSWORD = "correct horse battery"
 
@@ -95,6 +98,14 @@ class Office:
 @pytest.fixture
 def office(product: App, app: Any) -> Office:
     return Office(product, app)
+
+
+@pytest.fixture
+def desk(office: Office) -> Desk:
+    """A complaint in triage, an agent and a lead before it."""
+    from tests.web.console.casework import Desk
+
+    return Desk(office)
 
 
 def text_of(html: str) -> str:

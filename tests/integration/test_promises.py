@@ -512,7 +512,7 @@ def test_a_revoked_link_opens_nothing_and_the_next_letter_brings_a_new_one(desk:
     case = desk.submit()
     key = desk.complaint(case).complainant_id
     with desk.store.work(SYSTEM) as work:
-        assert tracking.revoke(work, work.session.get_one(Complaint, case)) == 1
+        tracking.revoke(work, work.session.get_one(Complaint, case))
     with desk.store.reading(SYSTEM) as work:
         with pytest.raises(NotFound):
             desk.tracking.open(work, desk.tracking.token(case, key, 1))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from functools import cache
+from typing import TYPE_CHECKING
 
 import pytest
 from sqlalchemy import create_engine
@@ -11,6 +12,9 @@ from sqlalchemy.pool import NullPool
 
 from config.policy import load
 from tests.databases import Databases, empty_tables
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
 
 
 @pytest.fixture(scope="session")
@@ -36,3 +40,12 @@ def policies_read_once() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("config.wiring.load_policy", cache(load))
         yield
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """A real Chromium. It ends with the module: its event loop holds the thread, in which later tests have theirs."""
+    from tests.web.browsing import chromium  # imports Playwright and axe, which most tests do without
+
+    with chromium() as opened:
+        yield opened

@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import gzip
 import json
 import os
 import random
@@ -166,9 +165,9 @@ async def first_load(base: str) -> float:
         page = await client.post(
             "/console/sign-in", data={"login": "agent0", "password": console_data.PASSWORD, "next": "/console/inbox"}
         )
-        size = len(page.content)
+        size = page.num_bytes_downloaded
         for path in set(re.findall(r'(?:href|src)="(/static/[^"]+)"', page.text)):
-            size += len(gzip.compress((await client.get(path)).content))
+            size += (await client.get(path)).num_bytes_downloaded
     return size / 1000
 
 

@@ -10,6 +10,7 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, Integer, and_, func, literal, literal_column, or_, text, tuple_, union_all
+from sqlalchemy.orm import aliased
 from sqlmodel import col, select
 
 from complaints.domain.errors import InvalidInput
@@ -24,6 +25,9 @@ from complaints.store.unit import Work
 #: Counts above this are told as "more than".
 MOST_COUNTED = 99
 PAGE = 50
+#: Several words are first looked for in so many complaints, the next in order: PostgreSQL takes words for unrelated to
+#: each other, so it expects few hits where first and last name always come together, and fetches all of them.
+WINDOW = 3_000
 #: A deadline this near is about to be breached.
 NEAR = timedelta(hours=24)
 _LIVE = (StepState.OPEN, StepState.CLAIMED)
@@ -109,12 +113,23 @@ def listing(work: Work, query: Query, *, after: str = "", limit: int = PAGE) -> 
 
 def page(work: Work, query: Query, *, after: str = "", limit: int = PAGE) -> tuple[list[Complaint], str | None]:
     """The complaints themselves."""
-    statement = select(Complaint).where(*_conditions(work, query))
+    where = _conditions(work, query)
     if after:
-        statement = statement.where(_beyond(query.order, after))
-    statement = statement.order_by(*_order(query.order)).limit(limit + 1)
-    rows = list(work.session.exec(statement).all())
+        where.append(_beyond(query.order, after))
+    rows: list[Complaint] = []
+    if query.past and len(query.words.split()) > 1:
+        rows = _near(work, query, where, limit + 1)
+    if len(rows) <= limit:
+        found = select(Complaint).where(*where, *_of_words(query.words)).order_by(*_order(query.order))
+        rows = list(work.session.exec(found.limit(limit + 1)).all())
     return rows[:limit], _key(query.order, rows[limit - 1]) if len(rows) > limit else None
+
+
+def _near(work: Work, query: Query, where: list[ColumnElement[bool]], limit: int) -> list[Complaint]:
+    """Those of the next `WINDOW` complaints that have the words; the limit inside keeps the text index out of it."""
+    near = aliased(Complaint, select(Complaint).where(*where).order_by(*_order(query.order)).limit(WINDOW).subquery())
+    found = select(near).where(*_of_words(query.words, near)).order_by(*_order(query.order, near)).limit(limit)
+    return list(work.session.exec(found).all())
 
 
 def counts(work: Work, views: Sequence[View] = tuple(View)) -> dict[View, int]:
@@ -159,24 +174,24 @@ def _conditions(work: Work, query: Query) -> list[ColumnElement[bool]]:
         where.append(col(Complaint.received_at) >= query.received_from)
     if query.received_before is not None:
         where.append(col(Complaint.received_at) < query.received_before)
-    return where + _of_words(query.words)
+    return where
 
 
-def _of_words(words: str) -> list[ColumnElement[bool]]:
+def _of_words(words: str, of: type[Complaint] = Complaint) -> list[ColumnElement[bool]]:
     """A whole reference finds its complaint at once; everything else is looked for in text, names and references."""
     if not words:
         return []
     try:
-        return [col(Complaint.reference) == parse(words)]
+        return [col(of.reference) == parse(words)]
     except InvalidInput:
-        return [in_words(pattern) for pattern in patterns(words)]
+        return [in_words(pattern, of) for pattern in patterns(words)]
 
 
 def _of_view(work: Work, view: View) -> list[ColumnElement[bool]]:
     me = UUID(work.actor.id)
     match view:
         case View.MINE:
-            given = select(Complaint.id).where(Complaint.assignee_id == me)
+            given = select(Complaint.id).where(Complaint.assignee_id == me, text(f"complaint.{AT_WORK}"))
             held = select(Step.complaint_id).where(Step.assignee_id == me, col(Step.state).in_(_LIVE))
             return [col(Complaint.id).in_(union_all(given, held))]  # two indexes; an `or` would use none
         case View.TEAM:
@@ -204,15 +219,15 @@ _EPOCH, _TICK = datetime(1970, 1, 1, tzinfo=UTC), timedelta(microseconds=1)
 _RANK: ColumnElement[int] = literal_column(f"({SEVERITY_RANK})", Integer)
 
 
-def _order(sort: Sort) -> list[Any]:
-    row = col(Complaint.id)
+def _order(sort: Sort, of: type[Complaint] = Complaint) -> list[Any]:
+    row = col(of.id)
     match sort:
         case Sort.DUE:
-            return [col(Complaint.due_at), row]  # without a deadline: last
+            return [col(of.due_at), row]  # without a deadline: last
         case Sort.RECEIVED:
-            return [col(Complaint.received_at).desc(), row.desc()]
+            return [col(of.received_at).desc(), row.desc()]
         case Sort.SEVERITY:
-            return [_RANK, col(Complaint.received_at), row]
+            return [_RANK, col(of.received_at), row]
 
 
 def _key(sort: Sort, row: Complaint) -> str:

@@ -93,10 +93,10 @@ def conditions(work: Work, wanted: Filter) -> list[ColumnElement[bool]]:
     return where + [in_words(pattern) for pattern in patterns(wanted.words)]
 
 
-def in_words(pattern: str) -> ColumnElement[bool]:
+def in_words(pattern: str, of: type[Complaint] = Complaint) -> ColumnElement[bool]:
     """Text or names match; where the word may be a part of a reference, that is looked at, too."""
-    text = col(Complaint.search).like(pattern)
-    return or_(text, func.lower(col(Complaint.reference)).like(pattern)) if _OF_REFERENCE.fullmatch(pattern) else text
+    text = col(of.search).like(pattern)
+    return or_(text, func.lower(col(of.reference)).like(pattern)) if _OF_REFERENCE.fullmatch(pattern) else text
 
 
 def complaints(work: Work, wanted: Filter, *, limit: int = 50, cursor: str | None = None) -> Page[Complaint]:

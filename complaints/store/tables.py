@@ -63,11 +63,12 @@ class Complaint(SQLModel, table=True):
         Index("complaint_assignee", "assignee_id", "status"),
         Index("complaint_work_due", "due_at", "id", postgresql_where=text(AT_WORK)),
         Index("complaint_work_team", "team", "due_at", "id", postgresql_where=text(AT_WORK)),
+        Index("complaint_work_mine", "assignee_id", "due_at", "id", postgresql_where=text(AT_WORK)),
         Index("complaint_work_received", "received_at", "id", postgresql_where=text(AT_WORK)),
         Index(
             "complaint_work_severity", text(f"({SEVERITY_RANK})"), "received_at", "id", postgresql_where=text(AT_WORK)
         ),
-        Index("complaint_team", "team", "status", "due_at"),
+        Index("complaint_team", "team", "status", "due_at", postgresql_include=["id"]),
         # what the dashboards count, answered from the index alone
         Index(
             "complaint_backlog",
@@ -125,8 +126,8 @@ class Complaint(SQLModel, table=True):
     external_id: str | None = None
     extra: Json = blob()
 
-    received_at: datetime = instant(index=True)
-    created_at: datetime = instant(index=True)
+    received_at: datetime = instant()
+    created_at: datetime = instant()
     screened_at: datetime | None = instant(null=True)
     classified_at: datetime | None = instant(null=True)
     acknowledgment_recorded_at: datetime | None = instant(null=True)

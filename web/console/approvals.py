@@ -46,10 +46,14 @@ def _page(screen: Screen, kind: str, step: str, status: int = HTTPStatus.OK, **s
         counts = approvals.counts(work)
         chosen = next((r for r in found if str(r.step.id) == step), found[0] if found else None)
         values = case.gather(screen, work, chosen.complaint, step=str(chosen.step.id), **sent) if chosen else {}
-    tabs = [(_HOME, screen.speech.say(N_("All")), sum(counts.values()))]
-    tabs += [(f"{_HOME}?kind={k}", screen.label("step", k), counts[k]) for k in KINDS]
+    tabs = [(_HOME, screen.speech.say(N_("All")), _told(sum(counts.values())))]
+    tabs += [(f"{_HOME}?kind={k}", screen.label("step", k), _told(counts[k])) for k in KINDS]
     values |= {"found": found, "tabs": tabs, "kind": kind, "current": f"{_HOME}?kind={kind}" if kind else _HOME}
     return screen.page("approvals.html", status, **values, chosen=chosen, most=approvals.MOST)
+
+
+def _told(number: int) -> str:
+    return str(number) if number <= approvals.MOST else f"{approvals.MOST}+"
 
 
 @router.post("/approvals/{reference}/{step_id}")

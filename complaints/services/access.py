@@ -25,6 +25,13 @@ def visible(work: Work, actor: Actor | None = None) -> ColumnElement[bool]:
     only as assignee, step holder or lead of the team. Nobody sees a complaint in which they have an interest.
     """
     who = actor or work.actor
+    known: dict[Actor, ColumnElement[bool]] = work.session.info.setdefault("visible", {})
+    if who not in known:
+        known[who] = _condition(work, who)
+    return known[who]
+
+
+def _condition(work: Work, who: Actor) -> ColumnElement[bool]:
     if who.kind == "system":
         return true()
     if who.kind == "key":

@@ -10,7 +10,7 @@ from typing import Any
 from uuid import UUID
 
 from sqlalchemy import ColumnElement, Integer, and_, func, literal, literal_column, or_, text, tuple_, union_all
-from sqlalchemy.orm import aliased
+from sqlalchemy.orm import aliased, load_only
 from sqlmodel import col, select
 
 from complaints.domain.errors import InvalidInput
@@ -121,7 +121,7 @@ def page(work: Work, query: Query, *, after: str = "", limit: int = PAGE) -> tup
         rows = _near(work, query, where, limit + 1)
     if len(rows) <= limit:
         found = select(Complaint).where(*where, *_of_words(query.words)).order_by(*_order(query.order))
-        rows = list(work.session.exec(found.limit(limit + 1)).all())
+        rows = list(work.session.exec(found.options(_brief(Complaint)).limit(limit + 1)).all())
     return rows[:limit], _key(query.order, rows[limit - 1]) if len(rows) > limit else None
 
 
@@ -129,7 +129,31 @@ def _near(work: Work, query: Query, where: list[ColumnElement[bool]], limit: int
     """Those of the next `WINDOW` complaints that have the words; the limit inside keeps the text index out of it."""
     near = aliased(Complaint, select(Complaint).where(*where).order_by(*_order(query.order)).limit(WINDOW).subquery())
     found = select(near).where(*_of_words(query.words, near)).order_by(*_order(query.order, near)).limit(limit)
-    return list(work.session.exec(found).all())
+    return list(work.session.exec(found.options(_brief(near))).all())
+
+
+#: Columns that a list shows or is ordered by. The others are long, or many: they are read when somebody asks for one.
+_BRIEF = (
+    "reference",
+    "subject",
+    "status",
+    "severity",
+    "category",
+    "team",
+    "channel",
+    "flags",
+    "confidential",
+    "received_at",
+    "due_at",
+    "closed_at",
+    "closing_category",
+    "assignee_id",
+    "complainant_id",
+)
+
+
+def _brief(of: type[Complaint]) -> Any:
+    return load_only(*[getattr(of, name) for name in _BRIEF])
 
 
 def counts(work: Work, views: Sequence[View] = tuple(View)) -> dict[View, int]:
@@ -306,8 +330,10 @@ def _holder(step: Step | None) -> UUID | None:
 
 def _steps(work: Work, ids: Sequence[UUID]) -> Mapping[UUID, Step]:
     """The step each case waits on; what stands beside it (extension, management review) only where nothing else is."""
+    wanted = (Step.complaint_id, Step.kind, Step.state, Step.assignee_id)
     found = work.session.exec(
         select(Step)
+        .options(load_only(*wanted))  # type: ignore[arg-type]  # columns
         .where(col(Step.complaint_id).in_(ids), col(Step.state).in_(_LIVE))
         .order_by(col(Step.kind).in_(_BESIDE).desc(), col(Step.opened_at).desc())
     ).all()
@@ -316,8 +342,10 @@ def _steps(work: Work, ids: Sequence[UUID]) -> Mapping[UUID, Step]:
 
 def _clocks(work: Work, ids: Sequence[UUID]) -> Mapping[UUID, Clock]:
     """The clock that ends next of each case; a running one before a paused one."""
+    wanted = (Clock.complaint_id, Clock.profile, Clock.name, Clock.state, Clock.due_at)
     found = work.session.exec(
         select(Clock)
+        .options(load_only(*wanted))  # type: ignore[arg-type]  # columns
         .where(col(Clock.complaint_id).in_(ids), col(Clock.state).in_(["running", "paused"]))
         .order_by(and_(col(Clock.state) == "paused").desc(), col(Clock.due_at).desc())
     ).all()

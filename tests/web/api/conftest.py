@@ -145,7 +145,7 @@ def routed(product: App, integrator: Caller) -> Callable[..., str]:
 _CLASSIFIERS: dict[str, Classifier] = {}
 
 
-def _classifier(product: App) -> Classifier:
+def classifier_of(product: App) -> Classifier:
     """One for all tests of a policy: it takes half a second to build, and is a pure function."""
     policy = product.policies.active(product.store.now()).hash
     if policy not in _CLASSIFIERS:
@@ -157,7 +157,7 @@ def walked(product: App, reference: str) -> None:
     """Do what the flow run does until a person is needed."""
     for task in (
         lambda w, i: walk.screen(w, i, lambda *_: []),
-        lambda w, i: walk.classify(w, i, _classifier(product)),
+        lambda w, i: walk.classify(w, i, classifier_of(product)),
         walk.acknowledge,
         walk.brief,
     ):

@@ -63,7 +63,7 @@ def colleague(house: House, context: Callable[..., BrowserContext]) -> Callable[
         house.hire(login, *roles, language=language, **more)
         page = context(language, viewport=DESK).new_page()
         made = Colleague(page, house, language, f"stories/{login}-{language}")
-        made.sign_in(login)
+        made.come_in(login)
         return made
 
     return make

@@ -13,12 +13,13 @@ from sqlmodel import col, func, select
 
 from complaints.domain.intake import NewComplaint
 from complaints.domain.ports import SYSTEM
-from complaints.domain.vocabulary import IntentKind, IntentState, Role, StepKind
+from complaints.domain.vocabulary import IntentKind, IntentState, Role
 from complaints.domain.walk import Move
-from complaints.services import closing, intake, opening, people, response, routing, signin, steps, walk
-from complaints.store.tables import Complaint, Event, Outbox, Person
+from complaints.services import actions, closing, intake, people, response, routing, signin, steps, walk
+from complaints.store.tables import Complaint, Event, Outbox, Person, Step
 from complaints.store.unit import Work
 from config.wiring import App
+from tests.web.api.conftest import classifier_of
 
 PASSWORD = "correct horse battery"
 TEAMS = ("orders", "payments", "credit", "service")
@@ -38,14 +39,22 @@ class House:
 
     def hire(
         self, login: str, *roles: str, language: str = "en", name: str = "", teams: tuple[str, ...] = TEAMS
-    ) -> Person:
-        """Somebody new, who can sign in with `PASSWORD`."""
+    ) -> None:
+        """Somebody new."""
         with self.product.store.work(SYSTEM) as work:
             title = name or login.title()
             person = people.add_person(work, login, title, roles=[Role(r) for r in roles], teams=list(teams))
             person.language = language
-            signin.set_password(work, person, PASSWORD)
-            return person
+
+    def give_password(self, login: str) -> None:
+        """Somebody can sign in with `PASSWORD`."""
+        with self.product.store.work(SYSTEM) as work:
+            signin.set_password(work, self.person(login), PASSWORD)
+
+    def session(self, login: str) -> str:
+        """The token of a new session, as signing in puts it into a cookie."""
+        with self.product.store.work(SYSTEM) as work:
+            return signin.open_session(work, self.person(login), address="127.0.0.1", agent="", via="password")[0]
 
     def complain(self, language: str = "en", **changes: Any) -> str:
         """A new complaint, of the kind that is looked at by a person first; its reference."""
@@ -62,12 +71,25 @@ class House:
 
     def do(self, login: str, reference: str, kind: str, **answer: Any) -> None:
         """Somebody completes the open step of that kind without a browser; then the machine goes on."""
-        with self.product.store.reading(SYSTEM) as work:
-            person = work.session.exec(select(Person).where(Person.login == login)).one()
-        with self.product.store.work(routing.as_actor(person)) as work:
-            open_steps = opening.open_steps(work, self.case(reference))
-            steps.complete(work, next(s.id for s in open_steps if s.kind == StepKind(kind)), answer)
+        with self.product.store.work(routing.as_actor(self.person(login))) as work:
+            steps.complete(work, self.step(reference, kind).id, answer)
         self.go(reference)
+
+    def act(self, login: str, reference: str, action: str, **body: Any) -> None:
+        """Somebody does something to the complaint without a browser."""
+        with self.product.store.work(routing.as_actor(self.person(login))) as work:
+            actions.act(work, reference, action, body)
+        self.go(reference)
+
+    def end_session(self, login: str) -> None:
+        """The night comes: whoever comes back must sign in again."""
+        with self.product.store.work(SYSTEM) as work:
+            signin.end_sessions(work, self.person(login).id)
+
+    def person(self, login: str) -> Person:
+        """One of our people."""
+        with self.product.store.reading(SYSTEM) as work:
+            return work.session.exec(select(Person).where(Person.login == login)).one()
 
     # -- looking
 
@@ -87,6 +109,15 @@ class House:
         with self.product.store.reading(SYSTEM) as work:
             rows = select(func.count()).select_from(Event).where(Event.complaint_id == case, Event.kind == kind)
             return int(work.session.exec(rows).one())
+
+    def step(self, reference: str, kind: str) -> Step:
+        """The newest step of that kind, done or not."""
+        case = self.case(reference).id
+        with self.product.store.reading(SYSTEM) as work:
+            rows = select(Step).where(Step.complaint_id == case, Step.kind == kind).order_by(col(Step.number).desc())
+            found = work.session.exec(rows).first()
+            assert found is not None, f"{reference} never had a step {kind}"
+            return found
 
     def link(self, kind: str, reference: str) -> str:
         """The signed link in the newest letter of one kind about a complaint, as it lies in the folder of the post."""
@@ -116,7 +147,7 @@ class House:
 
     _moves: Mapping[Move, Callable[[House, Work, UUID], Any]] = {
         Move.INTAKE: lambda house, w, c: walk.screen(w, c, house.product.find_duplicates),
-        Move.CLASSIFICATION: lambda house, w, c: walk.classify(w, c, house.product.classifier),
+        Move.CLASSIFICATION: lambda house, w, c: walk.classify(w, c, classifier_of(house.product)),
         Move.ACKNOWLEDGMENT: lambda house, w, c: walk.acknowledge(w, c),
         Move.BRIEFING: lambda house, w, c: walk.brief(w, c),
         Move.DECISION: lambda house, w, c: walk.decide(w, c),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
+
 from playwright.sync_api import Page, expect
 
 from tests.web.browsing import Watched
@@ -101,6 +103,7 @@ class Colleague(Watched):
     def __init__(self, page: Page, house: House, language: str, name: str) -> None:
         super().__init__(page, name)
         self.house, self.language, self.keys = house, language, Keys(page)
+        self._stopped = False
 
     def open(self, path: str) -> None:
         """A page of the console."""
@@ -111,13 +114,33 @@ class Colleague(Watched):
         """The page of a complaint."""
         self.open(f"complaints/{reference}")
 
-    def sign_in(self, login: str) -> None:
-        """With the keyboard, as one who does it every morning."""
-        self.open("sign-in")
-        self.enter(login)
+    def stop_the_clock(self) -> None:
+        """Until the next look nothing happens on pages by itself: no draft is kept, nobody is asked for news."""
+        self.page.clock.install()
+        self.page.clock.pause_at(datetime.now(UTC) + timedelta(seconds=1))
+        self._stopped = True
 
-    def enter(self, login: str) -> None:
-        """Login and password into the form that is shown."""
+    def look(self, what: str, *, refused: int | None = None, axe: bool = True) -> None:
+        """As anybody watched; axe needs a clock that goes."""
+        if self._stopped:
+            self.page.clock.resume()
+            self._stopped = False
+        super().look(what, refused=refused, axe=axe)
+
+    def wait_for_news(self) -> None:
+        """Ten seconds go by on the page: it tells that one is here, and hears who else is."""
+        with self.page.expect_response("**/presence"):
+            self.page.clock.fast_forward("00:11")
+
+    def come_in(self, login: str) -> None:
+        """Be signed in."""
+        self.page.context.add_cookies(
+            [{"name": "console", "value": self.house.session(login), "url": self.house.address}]
+        )
+
+    def sign_in(self, login: str) -> None:
+        """Login and password into the form that is shown, by the keyboard."""
+        self.house.give_password(login)
         self.keys.write("#login", login)
         self.keys.write("#password", PASSWORD)
         self.keys.go("Enter")

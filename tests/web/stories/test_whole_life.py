@@ -86,7 +86,10 @@ def _complained(one: Customer) -> str:
 
 def _triaged_and_investigated_by_keys(li: Colleague, reference: str, say: dict[str, str]) -> None:
     keys, page = li.keys, li.page
+    li.page.context.clear_cookies()
     li.open("inbox?view=team")
+    li.look("sign-in")
+    li.sign_in("li")
     li.look("inbox")
     keys.press("?")
     expect(page.locator("#help")).to_be_visible()

@@ -175,7 +175,7 @@ def measure(home: Path, people: int = 50, seconds: float = 60) -> tuple[list[Row
     """The figures of the console."""
     cores = sorted(os.sched_getaffinity(0))[:2]
     with serving(home, cores) as base:
-        asyncio.run(crowd(base, 10, 8))  # caches of a system that has been up for a while
+        asyncio.run(crowd(base, people, 25))  # caches of a system that has been up for a while
         times = asyncio.run(crowd(base, people, seconds))
         load = asyncio.run(first_load(base))
     rows = [

@@ -24,6 +24,7 @@ def main() -> None:
         log_level=settings.log_level.lower(),
         access_log=False,
         server_header=False,
+        timeout_keep_alive=30,  # a list looks for news every few seconds: no new connection for that
         timeout_graceful_shutdown=5,
     )
 

@@ -72,13 +72,17 @@ class Watched:
             self.refusals.append(answer.status)
 
     def look(self, what: str, *, refused: int | None = None, axe: bool = True) -> None:
-        """A picture; nothing serious for axe, no sideways scrolling, no trouble; the page was `refused` or was not."""
+        """A picture; nothing serious for axe, no sideways scrolling; and all is `well`."""
         self.number += 1
         path = ARTEFACTS / f"{self.name}-{self.number:02d}-{what}.png"
         path.parent.mkdir(parents=True, exist_ok=True)
         self.page.screenshot(path=path, full_page=True)
         if axe:
             self._fit(what)
+        self.well(what, refused=refused)
+
+    def well(self, what: str = "", *, refused: int | None = None) -> None:
+        """No trouble since the last look, and the page was `refused` or was not."""
         assert not self.troubles, f"{what}: {self.troubles}"
         assert self.refusals == ([refused] if refused else []), f"{what}: {self.refusals}"
         self.refusals.clear()

@@ -1,32 +1,24 @@
-"""A complainant's whole story in a real browser: phone-sized, both languages, with axe, and once without scripts.
-
-COMPLAINTS_TEST_SCREENSHOTS names a folder for pictures of every page.
-"""
+"""A complainant's whole story in a real browser: phone-sized, both languages, with axe, and once without scripts."""
 
 from __future__ import annotations
 
-import os
 import re
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from fastapi import FastAPI, Request
 from fastapi.responses import HTMLResponse
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect
 
 from config.wiring import App
 from tests.web.api.server import serving
+from tests.web.browsing import PATIENCE, PHONE, Watched
 from tests.web.portal.conftest import PNG, Desk, Visitor
 from tests.web.portal.test_track import code_of
 from web.app import create_app
 
-_CHROMIUM = os.environ.get("COMPLAINTS_TEST_CHROMIUM") or shutil.which("chromium") or ""
-pytestmark = pytest.mark.skipif(not _CHROMIUM, reason="needs Chromium: run `apt-get install chromium`")
-_PHONE = {"width": 390, "height": 844}
 WORDS = {
     "en": {
         "story": "The heater you delivered last week leaks, and nobody answers the phone. I want it repaired.",
@@ -65,54 +57,15 @@ WORDS = {
 }
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        opened = playwright.chromium.launch(executable_path=_CHROMIUM, args=["--no-sandbox"])
-        yield opened
-        opened.close()
-
-
 @pytest.fixture
 def site(product: App) -> Iterator[str]:
     with serving(create_app(product)) as url:
         yield url
 
 
-class Watched:
-    """A page whose console is listened to, and that is looked at by axe and for the pictures."""
-
-    def __init__(self, page: Page, name: str) -> None:
-        self.page, self.name, self.number = page, name, 0
-        self.complaints: list[str] = []
-        self.page.on("console", self._heard)
-        self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
-
-    def _heard(self, message: ConsoleMessage) -> None:
-        expected = message.type == "error" and "status of 4" in message.text  # what a refused form is answered with
-        if message.type in ("error", "warning") and not expected:
-            self.complaints.append(message.text)
-
-    def look(self, what: str, *, axe: bool = True) -> None:
-        """Nothing serious for axe, no sideways scrolling, nothing on the console; a picture."""
-        self.number += 1
-        folder = os.environ.get("COMPLAINTS_TEST_SCREENSHOTS")
-        if folder:
-            Path(folder).mkdir(parents=True, exist_ok=True)
-            path = Path(folder) / f"portal-{self.name}-{self.number:02d}-{what}.png"
-            self.page.screenshot(path=path, full_page=True)
-        if axe:
-            found = Axe().run(self.page).response["violations"]
-            bad = [(v["id"], [n["html"] for n in v["nodes"]]) for v in found if v["impact"] in ("serious", "critical")]
-            assert bad == [], what
-            wide = self.page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
-            assert wide == 0, what
-        assert self.complaints == [], what
-
-
 def _context(browser: Browser, language: str, **more: Any) -> BrowserContext:
-    context = browser.new_context(viewport=_PHONE, locale=language, **more)  # type: ignore[arg-type]  # a plain dict
-    context.set_default_timeout(10_000)
+    context = browser.new_context(viewport=PHONE, locale=language, **more)
+    context.set_default_timeout(PATIENCE)
     return context
 
 
@@ -124,7 +77,7 @@ def _story(seen: Watched, site: str, desk: Desk, words: dict[str, str], picture:
     seen.look("form", axe=axe)
     page.get_by_role("button", name=words["go on"]).click()
     expect(page.locator("#narrative-error")).to_be_visible()
-    seen.look("errors", axe=axe)
+    seen.look("errors", refused=422, axe=axe)
     page.locator("#narrative").fill(words["story"])
     page.locator("input[name=who][value=named]").check()
     page.locator("#name").fill(words["name"])
@@ -159,7 +112,7 @@ def _story(seen: Watched, site: str, desk: Desk, words: dict[str, str], picture:
     page.get_by_role("button", name=words["submit"], exact=True).click()
     expect(page.locator("#confirm-text-error")).to_be_visible()
     assert page.locator("input[name=rating][value='2']").is_checked()
-    seen.look("reason-missing", axe=axe)
+    seen.look("reason-missing", refused=422, axe=axe)
     page.locator("#confirm-text").fill(words["wrong"])
     page.get_by_role("button", name=words["submit"], exact=True).click()
     expect(page.locator("h1")).to_have_text(words["reviewing"])
@@ -171,7 +124,7 @@ def _story(seen: Watched, site: str, desk: Desk, words: dict[str, str], picture:
     expect(page.locator("h1")).to_have_text(words["over"])
     seen.look("closed", axe=axe)
     page.goto(f"{page.url.partition('?')[0]}x")
-    seen.look("altered-link", axe=axe)
+    seen.look("altered-link", refused=404, axe=axe)
     assert desk.complaint(reference).closing_category == "withdrawn"
 
 
@@ -185,25 +138,25 @@ def picture(tmp_path: Path) -> Path:
 @pytest.mark.parametrize("language", ["en", "zh-CN"])
 def test_the_whole_story_on_a_phone(browser: Browser, site: str, desk: Desk, picture: Path, language: str) -> None:
     with _context(browser, language) as context:
-        seen = Watched(context.new_page(), language)
+        seen = Watched(context.new_page(), f"portal/story-{language}")
         _story(seen, site, desk, WORDS[language], picture, axe=True)
 
 
 def test_the_whole_story_without_scripts_in_the_dark(browser: Browser, site: str, desk: Desk, picture: Path) -> None:
     with _context(browser, "en", java_script_enabled=False, color_scheme="dark") as context:
-        seen = Watched(context.new_page(), "noscript")
+        seen = Watched(context.new_page(), "portal/noscript")
         _story(seen, site, desk, WORDS["en"], picture, axe=False)
 
 
 def test_dark_pages_have_contrast_enough(browser: Browser, site: str) -> None:
     with _context(browser, "en", color_scheme="dark") as context:
-        seen = Watched(context.new_page(), "dark")
-        for path in ("/", "/complain", "/track", "/track/nothing-behind-this-link"):
+        seen = Watched(context.new_page(), "portal/dark")
+        for path, refused in (("/", None), ("/complain", None), ("/track", None), ("/track/nothing-is-here", 404)):
             seen.page.goto(site + path)
-            seen.look("page")
+            seen.look("page", refused=refused)
         seen.page.goto(f"{site}/complain")
         seen.page.get_by_role("button", name="Continue").click()
-        seen.look("errors")
+        seen.look("errors", refused=422)
 
 
 def test_keyboard_alone_and_a_draft_that_survives(browser: Browser, site: str) -> None:
@@ -276,7 +229,7 @@ def test_found_again_by_reference_and_code_on_a_desk_in_the_dark(
     desk.take_up(desk.newest())
     wide = {"viewport": {"width": 1280, "height": 900}, "color_scheme": "dark"}
     with browser.new_context(locale=language, **wide) as context:  # type: ignore[arg-type]  # a plain dict
-        seen = Watched(context.new_page(), f"found-{language}")
+        seen = Watched(context.new_page(), f"portal/found-{language}")
         page = seen.page
         page.goto(f"{site}/track")
         page.locator("#reference").fill(desk.newest())
@@ -288,7 +241,7 @@ def test_found_again_by_reference_and_code_on_a_desk_in_the_dark(
         page.locator("#code").fill("12")
         page.keyboard.press("Enter")
         expect(page.locator("#code-error")).to_be_visible()
-        seen.look("wrong-code")
+        seen.look("wrong-code", refused=422)
         page.locator("#code").fill(code_of(product))
         page.keyboard.press("Enter")
         expect(page.locator(".over")).to_contain_text(desk.newest())

@@ -16,7 +16,7 @@ from complaints.domain.ports import SYSTEM
 from complaints.domain.vocabulary import IntentKind, IntentState, Role
 from complaints.domain.walk import Move
 from complaints.services import actions, closing, intake, people, response, routing, signin, steps, walk
-from complaints.store.tables import Complaint, Event, Outbox, Person, Step
+from complaints.store.tables import Complaint, Event, Outbox, Person, Step, Survey
 from complaints.store.unit import Work
 from config.wiring import App
 from tests.web.api.conftest import classifier_of
@@ -69,6 +69,21 @@ class House:
         self.go(reference)
         return reference
 
+    def answered(self, language: str = "en") -> str:
+        """A complaint whose complainant has our answer; its reference."""
+        self.hire("robin", "agent")
+        reference = self.complain(language)
+        self.do("robin", reference, "triage", decision="investigate")
+        self.investigated(reference)
+        return reference
+
+    def investigated(self, reference: str) -> None:
+        """Robin's findings, another's approval, the letter."""
+        self.hire("pat", "approver")
+        self.do("robin", reference, "investigation", finding="upheld", summary="The valve was mounted the wrong way.")
+        self.do("pat", reference, "approval", decision="approve")
+        self.do("robin", reference, "response", body=self.step(reference, "response").draft["body"])
+
     def do(self, login: str, reference: str, kind: str, **answer: Any) -> None:
         """Somebody completes the open step of that kind without a browser; then the machine goes on."""
         with self.product.store.work(routing.as_actor(self.person(login))) as work:
@@ -118,6 +133,12 @@ class House:
             found = work.session.exec(rows).first()
             assert found is not None, f"{reference} never had a step {kind}"
             return found
+
+    def rating(self, reference: str) -> int | None:
+        """What the survey says."""
+        case = self.case(reference).id
+        with self.product.store.reading(SYSTEM) as work:
+            return work.session.exec(select(Survey.rating).where(Survey.complaint_id == case)).one()
 
     def link(self, kind: str, reference: str) -> str:
         """The signed link in the newest letter of one kind about a complaint, as it lies in the folder of the post."""

@@ -70,13 +70,16 @@ class Customer(Watched):
         super().__init__(page, name)
         self.house, self.language = house, language
 
-    def fill_in(self, **changes: str) -> None:
+    def fill_in(self) -> None:
         """The form, up to its first button."""
         self.page.goto(f"{self.house.address}/complain")
         expect(self.page.locator("html")).to_have_attribute("lang", self.language)
-        filled = {"narrative": ALARMING[self.language], "name": "王芳 Wang Fang", "email": "wang.fang@example.com"}
         self.page.locator("input[name=who][value=named]").check()
-        for name, text in (filled | changes).items():
+        self.fill(narrative=ALARMING[self.language], name="王芳 Wang Fang", email="wang.fang@example.com")
+
+    def fill(self, **fields: str) -> None:
+        """Fields of the form."""
+        for name, text in fields.items():
             self.page.locator(f"#{name}").fill(text)
 
     def review(self) -> None:

@@ -71,7 +71,7 @@ def test_the_second_one_to_complete_sees_both_and_keeps_theirs_as_a_note(pair: P
     bo.look("conflict", refused=409)
     bo.page.locator("form:has(textarea[hidden]) button").click()
     expect(bo.page.locator("#thread")).to_contain_text(say["mine"])
-    bo.look("kept-as-a-note")
+    bo.well()
     assert house.events(reference, "confirm_triage") == 1
     assert house.case(reference).status == "investigating"
 

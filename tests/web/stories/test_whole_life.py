@@ -75,7 +75,7 @@ def test_from_the_first_word_to_the_archive(
 def _complained(one: Customer) -> str:
     one.page.goto(one.house.address)
     one.look("start")
-    one.fill_in(desired_remedy="100%")
+    one.fill_in()
     one.look("form")
     one.review()
     one.look("review")
@@ -123,7 +123,7 @@ def _triaged_and_investigated_by_keys(li: Colleague, reference: str, say: dict[s
     keys.write("[name='remedies-0-amount']", "3999.00")
     li.look("findings")
     keys.go("Control+Enter")
-    li.look("investigated")
+    li.well()
 
 
 def _approved_by_a_second_pair_of_eyes(li: Colleague, ann: Colleague, reference: str, say: dict[str, str]) -> None:
@@ -137,7 +137,7 @@ def _approved_by_a_second_pair_of_eyes(li: Colleague, ann: Colleague, reference:
     ann.page.locator("label:has([name=decision][value=approve])").click()
     ann.page.locator("#due-send").click()
     expect(ann.page.locator(".flash.good")).to_be_visible()
-    ann.look("approved")
+    ann.well()
 
 
 def _carried_out_and_answered_by_keys(li: Colleague, reference: str, go: Callable[[], None]) -> None:
@@ -148,7 +148,7 @@ def _carried_out_and_answered_by_keys(li: Colleague, reference: str, go: Callabl
     keys.choose("result", "done")
     keys.write("#evidence", "Bank 20260301-77")
     keys.go("Control+Enter")
-    li.look("remedied")
+    li.well()
     go()
     _answered_again(li, reference)
     expect(page.locator("#due-form [name=body]")).to_have_count(0)
@@ -161,7 +161,7 @@ def _answered_again(li: Colleague, reference: str) -> None:
     expect(li.page.locator("[name=body]")).to_be_focused()
     li.look("letter")
     li.keys.go("Control+Enter")
-    li.look("letter-sent")
+    li.well()
 
 
 def _rejected(one: Customer, link: str, say: dict[str, str]) -> None:
@@ -182,7 +182,7 @@ def _reviewed(li: Colleague, rui: Colleague, reference: str, say: dict[str, str]
     rui.page.locator("#summary").fill(say["review"])
     rui.look("review")
     rui.page.locator("#due-send").click()
-    rui.look("reviewed")
+    rui.well()
 
 
 def _accepted(one: Customer, link: str, say: dict[str, str]) -> None:
@@ -201,7 +201,7 @@ def _archived(li: Colleague, one: Customer, reference: str, say: dict[str, str],
     li.keys.choose("decision", "archive")
     li.keys.write("#reason", say["thanks"])
     li.keys.go("Control+Enter")
-    li.look("window-ended")
+    li.well()
     go()
     li.case(reference)
     expect(li.page.locator(".case-head .status")).to_have_text(say["archived"])

@@ -25,6 +25,8 @@ PREFIX = "COMPLAINTS_"
 NOT_SETTINGS = ("COMPLAINTS_TEST_", "COMPLAINTS_BENCH_", "COMPLAINTS_CRASH_")
 #: Where the embedded PostgreSQL writes how it is reached, below home.
 ADDRESS = Path("secrets") / "database_url"
+#: The name of our work pool in Prefect.
+WORK_POOL = "complaints"
 
 
 class Settings(BaseSettings):

@@ -13,8 +13,9 @@ from typing import Any
 import httpx
 import yaml
 
+from config.settings import WORK_POOL
+
 MANIFEST = Path(__file__).with_name("prefect.yaml")
-POOL = "complaints"
 POOL_TYPE = "warm-process"
 #: Lower number first.
 QUEUES = {"urgent": 1, "normal": 2, "bulk": 3}
@@ -38,13 +39,15 @@ def register(api_url: str, auth: str, intervals: Mapping[str, int] = MappingProx
 
 
 def _pool(client: httpx.Client) -> None:
-    if client.get(f"/work_pools/{POOL}").status_code == 404:
-        client.post("/work_pools/", json={"name": POOL, "type": POOL_TYPE}).raise_for_status()
-    known = {q["name"]: q for q in client.post(f"/work_pools/{POOL}/queues/filter", json={}).raise_for_status().json()}
+    if client.get(f"/work_pools/{WORK_POOL}").status_code == 404:
+        client.post("/work_pools/", json={"name": WORK_POOL, "type": POOL_TYPE}).raise_for_status()
+    known = {
+        q["name"]: q for q in client.post(f"/work_pools/{WORK_POOL}/queues/filter", json={}).raise_for_status().json()
+    }
     for name, priority in QUEUES.items():
         if name not in known:
             body = {"name": name, "priority": priority}
-            answer = client.post(f"/work_pools/{POOL}/queues", json=body)
+            answer = client.post(f"/work_pools/{WORK_POOL}/queues", json=body)
             if answer.status_code != 409:  # a worker that starts makes them, too
                 answer.raise_for_status()
 

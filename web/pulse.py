@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime
+from http import HTTPStatus
 from typing import Any, Generic, TypeVar
 
 import httpx
@@ -22,6 +23,7 @@ from complaints.domain.ports import SYSTEM
 from complaints.domain.vocabulary import IntentState, Status
 from complaints.services.marks import marks
 from complaints.store.tables import Complaint, Outbox
+from config.settings import WORK_POOL
 from config.wiring import App
 
 T = TypeVar("T")
@@ -103,12 +105,13 @@ class Pulse:
         try:
             answer = self._http.get(f"{settings.prefect_api_url}/health", auth=(user, password))
             answer.raise_for_status()
-            pools = self._http.post(f"{settings.prefect_api_url}/work_pools/filter", json={}, auth=(user, password))
-            pools.raise_for_status()
-            online = {p["name"]: p.get("status") == "READY" for p in pools.json() if p.get("type") != "prefect-agent"}
+            pool = self._http.get(f"{settings.prefect_api_url}/work_pools/{WORK_POOL}", auth=(user, password))
+            if pool.status_code == HTTPStatus.NOT_FOUND:
+                return {"ok": False, "detail": "its work pool is not registered"}
+            heard = pool.raise_for_status().json()["status"] == "READY"
         except (httpx.HTTPError, ValueError) as error:
             return {"ok": False, "detail": type(error).__name__}
-        return {"ok": True, "work_pools_with_workers": online}
+        return {"ok": True} if heard else {"ok": False, "detail": "no worker was heard of lately"}
 
     def disk(self) -> dict[str, Any]:
         """Room left in the state folder."""

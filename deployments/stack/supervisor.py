@@ -23,7 +23,7 @@ import httpx
 
 from complaints.domain.ports import SYSTEM
 from complaints.services import personnel
-from config.settings import Settings
+from config.settings import WORK_POOL, Settings
 from config.wiring import App
 from deployments import prefect_settings, register
 from deployments.stack import embedded_postgres, external_postgres
@@ -198,7 +198,7 @@ class Stack:
 
     def _worker(self, number: int) -> Part:
         name, label = f"worker-{number}", f"{socket.gethostname()}-{number}"
-        command = [sys.executable, "-m", "deployments.warm_worker", "--pool", register.POOL, "--name", label]
+        command = [sys.executable, "-m", "deployments.warm_worker", "--pool", WORK_POOL, "--name", label]
         command += ["--concurrency", str(self.settings.worker_concurrency), "--drain", "4"]
         command += ["--share", f"{number}/{self.settings.workers}"]  # so that not every worker claims every run
         env = self._environment(prefect_settings.WORKER)
@@ -404,7 +404,7 @@ class _Heartbeat:
         self._old = ""
 
     def __call__(self, pid: int | None) -> bool:
-        url = f"{self._settings.prefect_api_url}/work_pools/{register.POOL}/workers/filter"
+        url = f"{self._settings.prefect_api_url}/work_pools/{WORK_POOL}/workers/filter"
         answer = self._http.post(url, json={}, auth=_login(self._settings)).raise_for_status()
         beat = {w["name"]: w["last_heartbeat_time"] for w in answer.json() if w["status"] == "ONLINE"}.get(
             self._label, ""

@@ -1,4 +1,4 @@
-"""an index of what each person has at work; the one by team answers joins from itself; two that others cover are gone"""
+"""an index of each person's work; the one by team answers joins from itself; two that others cover are gone"""
 
 from __future__ import annotations
 

@@ -112,9 +112,13 @@ def knows_password(person: Person, password: str) -> bool:
 
 
 def temporary_password(work: Work, person: Person) -> str:
-    """A one-time password that must be changed at the first sign-in; told once, to whoever asked for it."""
+    """A one-time password that must be changed at the first sign-in; told once, to whoever asked for it.
+
+    It opens a login that wrong passwords have locked.
+    """
     password = secrets.token_urlsafe(12)
     set_password(work, person, password, temporary=True)
+    attempt(work, person.login, "", "reset", "password")
     return password
 
 

@@ -420,7 +420,7 @@ class SignIn(SQLModel, table=True):
     at: datetime = instant(index=True)
     login: str
     address: str
-    outcome: str  #: ok, wrong, locked
+    outcome: str  #: ok, wrong, locked, reset
     via: str  #: password, totp, oidc
 
 

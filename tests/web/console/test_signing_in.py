@@ -115,6 +115,17 @@ def test_what_was_sent_after_the_session_ended_is_kept_and_sent_again(office: Of
     assert 'name="theme" value="dark"' in resumed.text
 
 
+def test_a_temporary_password_opens_a_locked_login(office: Office) -> None:
+    person = office.hire("li", Role.AGENT)
+    browser = Browser(office.app)
+    for _ in range(signin.MOST_FAILURES):
+        browser.web.post("/console/sign-in", data={"login": "li", "password": "wrong"})
+    assert browser.web.post("/console/sign-in", data={"login": "li", "password": PASSWORD}).status_code == 429
+    with office.product.store.work(SYSTEM) as work:
+        password = signin.temporary_password(work, work.session.merge(person))
+    assert browser.web.post("/console/sign-in", data={"login": "li", "password": password}).status_code == 303
+
+
 def test_a_temporary_password_opens_nothing_but_its_change(office: Office) -> None:
     person = office.hire("li", Role.AGENT)
     with office.product.store.work(SYSTEM) as work:

@@ -74,9 +74,9 @@ class Watched:
     def look(self, what: str, *, refused: int | None = None, axe: bool = True) -> None:
         """A picture; nothing serious for axe, no sideways scrolling; and all is `well`."""
         self.number += 1
-        path = ARTEFACTS / f"{self.name}-{self.number:02d}-{what}.png"
+        path = ARTEFACTS / f"{self.name}-{self.number:02d}-{what}.jpg"
         path.parent.mkdir(parents=True, exist_ok=True)
-        self.page.screenshot(path=path, full_page=True)
+        self.page.screenshot(path=path, full_page=True, type="jpeg", quality=80)
         if axe:
             self._fit(what)
         self.well(what, refused=refused)

@@ -12,6 +12,7 @@ from jinja2.bccache import Bucket
 from sqlalchemy import create_engine
 from sqlalchemy.pool import NullPool
 
+from complaints.store.engine import make_engine
 from config.policy import load
 from tests.databases import Databases, empty_tables
 
@@ -56,6 +57,14 @@ class _Compiled(BytecodeCache):
 
     def dump_bytecode(self, bucket: Bucket) -> None:
         self.kept[bucket.key] = bucket.bytecode_to_string()
+
+
+@pytest.fixture(scope="session", autouse=True)
+def statements_compiled_once() -> Iterator[None]:
+    """All tests use one database, so one engine will do, which knows the SQL of former tests; its pool is renewed."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("config.wiring.make_engine", cache(make_engine))
+        yield
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -46,8 +46,8 @@ def pair(request: pytest.FixtureRequest, house: House, colleague: Callable[..., 
     return found[0], found[1], reference
 
 
-def test_they_see_each_other_come_and_write(pair: Pair) -> None:
-    li, bo, _ = pair
+def test_they_see_each_other_and_the_second_to_complete_loses_nothing(pair: Pair, house: House) -> None:
+    li, bo, reference = pair
     say = WORDS[li.language]
     li.wait_for_news()
     expect(li.page.locator("#here")).to_have_text(say["reading"])
@@ -55,12 +55,6 @@ def test_they_see_each_other_come_and_write(pair: Pair) -> None:
     li.wait_for_news()
     bo.wait_for_news()
     expect(bo.page.locator("#here")).to_have_text(say["writing"])
-    bo.look("presence")
-
-
-def test_the_second_one_to_complete_sees_both_and_keeps_theirs_as_a_note(pair: Pair, house: House) -> None:
-    li, bo, reference = pair
-    say = WORDS[li.language]
     for one, decision in ((li, "investigate"), (bo, "reject")):
         one.page.locator(f"label:has([name=decision][value={decision}])").click()
         one.page.locator("#reason").fill(say["mine"] if one is bo else "")

@@ -64,7 +64,8 @@ def test_from_the_first_word_to_the_archive(
     rui = colleague("rui", "approver", language=language, name="Rui")
     _reviewed(li, rui, reference, say)
     house.go(reference)
-    _answered_again(li, reference)
+    li.case(reference)
+    _letter_sent(li)
     house.go(reference)
     _accepted(one, house.link("survey", reference), say)
     house.go(reference)
@@ -107,7 +108,7 @@ def _triaged_and_investigated_by_keys(li: Colleague, reference: str, say: dict[s
     keys.choose("decision", "investigate")
     keys.go("Control+Enter")
     expect(page.locator("#due-form [name=finding]").first).to_be_visible()
-    li.look("investigation")
+    li.well()
     keys.press("n")
     keys.write("#case-dialog textarea", say["note"])
     li.look("note")
@@ -141,7 +142,7 @@ def _approved_by_a_second_pair_of_eyes(li: Colleague, ann: Colleague, reference:
 
 
 def _carried_out_and_answered_by_keys(li: Colleague, reference: str, go: Callable[[], None]) -> None:
-    keys, page = li.keys, li.page
+    keys = li.keys
     li.case(reference)
     li.look("remedy")
     keys.press("f")
@@ -150,17 +151,17 @@ def _carried_out_and_answered_by_keys(li: Colleague, reference: str, go: Callabl
     keys.go("Control+Enter")
     li.well()
     go()
-    _answered_again(li, reference)
-    expect(page.locator("#due-form [name=body]")).to_have_count(0)
-
-
-def _answered_again(li: Colleague, reference: str) -> None:
-    """The letter is read, and sent, by the keyboard."""
     li.case(reference)
+    li.look("letter")
+    _letter_sent(li)
+
+
+def _letter_sent(li: Colleague) -> None:
+    """What is read is sent, by the keyboard."""
     li.keys.press("e")
     expect(li.page.locator("[name=body]")).to_be_focused()
-    li.look("letter")
     li.keys.go("Control+Enter")
+    expect(li.page.locator("[name=body]")).to_have_count(0)
     li.well()
 
 
@@ -188,7 +189,7 @@ def _reviewed(li: Colleague, rui: Colleague, reference: str, say: dict[str, str]
 def _accepted(one: Customer, link: str, say: dict[str, str]) -> None:
     one.page.goto(link)
     expect(one.page.locator("main")).to_contain_text(say["review"])
-    one.look("answer-again")
+    one.well()
     one.verdict(accepted=True, words=say["thanks"], rating=4)
     expect(one.page.locator("h1")).to_have_text(say["closed"])
     one.look("closed")

@@ -11,7 +11,7 @@ from complaints.domain.errors import NotFound
 from complaints.domain.ports import Actor
 from complaints.domain.reference import parse
 from complaints.domain.vocabulary import Role
-from complaints.store.tables import Complainant, Complaint, Person, Step
+from complaints.store.tables import Complainant, Complaint, Party, Person, Step
 from complaints.store.unit import Work
 
 #: See every team's complaints, confidential ones too.
@@ -57,37 +57,26 @@ def _condition(work: Work, who: Actor) -> ColumnElement[bool]:
 
 
 def _interested(work: Work, me: UUID) -> ColumnElement[bool]:
+    """A complaint that the person is named in or related to, themselves or by any of its complainants."""
     person = work.session.get_one(Person, me)
     related = [r.casefold() for r in person.related_to]
     conditions: list[ColumnElement[bool]] = []
     if related:
+        by_name = func.lower(col(Complainant.name)).in_(related)
         conditions += [
             func.lower(col(Complaint.reference)).in_(related),
             func.lower(col(Complaint.responsible_unit)).in_(related),
-            exists(
-                select(Complainant.id)
-                .where(
-                    Complainant.id == Complaint.complainant_id,
-                    or_(
-                        func.lower(col(Complainant.email)).in_(related),
-                        func.lower(col(Complainant.name)).in_(related),
-                    ),
-                )
-                .correlate(Complaint)
-            ),
+            _of(or_(func.lower(col(Complainant.email)).in_(related), by_name)),
         ]
     if person.email:
-        conditions.append(
-            exists(
-                select(Complainant.id)
-                .where(
-                    Complainant.id == Complaint.complainant_id,
-                    func.lower(col(Complainant.email)) == person.email.casefold(),
-                )
-                .correlate(Complaint)
-            )
-        )
+        conditions.append(_of(func.lower(col(Complainant.email)) == person.email.casefold()))
     return func.coalesce(or_(*conditions), False) if conditions else false()
+
+
+def _of(those: ColumnElement[bool]) -> ColumnElement[bool]:
+    """Complaints to which such a complainant is a party; looked up once, not for every row."""
+    cases = select(Party.complaint_id).join(Complainant, col(Complainant.id) == col(Party.complainant_id)).where(those)
+    return col(Complaint.id).in_(cases)
 
 
 def see(work: Work, reference: str) -> Complaint:

@@ -24,6 +24,7 @@ from complaints.domain.vocabulary import (
     Severity,
     Status,
     StepKind,
+    StepState,
 )
 from complaints.services import clocks, decision, notices, opening, routing
 from complaints.services.access import see
@@ -31,7 +32,6 @@ from complaints.services.contact import Way, way_to_reach
 from complaints.services.transition import lock_beside, lock_reference, perform, record
 from complaints.store.columns import new_id
 from complaints.store.tables import (
-    Complainant,
     Complaint,
     Event,
     Link,
@@ -76,11 +76,7 @@ def named(work: Work, beside: Complaint, reference: str, field: str) -> Complain
 def _not_conflicted(work: Work, complaint: Complaint) -> None:
     if work.actor.kind == "person":
         person = work.session.get_one(Person, UUID(work.actor.id))
-        if routing.conflicted(
-            complaint,
-            work.session.get_one(Complainant, complaint.complainant_id),
-            person,
-        ):
+        if routing.conflicted(complaint, notices.parties(work, complaint), person):
             raise Forbidden("You are named in or related to this complaint (conflict of interest).")
 
 
@@ -164,9 +160,26 @@ def merge(work: Work, complaint: Complaint, into: Complaint, reason: str) -> Non
         clocks.earlier_receipt(work, into, first)
     event = record(work, into, "merged", reason=reason, data=data)
     work.session.flush()
+    _take_from_the_interested(work, into)
     if into.acknowledgment_recorded_at is not None:
         notices.tell_complainants(work, into, "acknowledgment", "1")
     notices.tell_complainants(work, complaint, "merged_notice", str(event.seq), {"into": into.reference})
+
+
+def _take_from_the_interested(work: Work, complaint: Complaint) -> None:
+    """Whoever is related to somebody who joined the case hands their open steps to somebody else."""
+    complainants = notices.parties(work, complaint)
+    for step in opening.open_steps(work, complaint):
+        holder = work.session.get(Person, step.assignee_id) if step.assignee_id else None
+        if holder is None or not routing.conflicted(complaint, complainants, holder):
+            continue
+        other = routing.choose(work, complaint, step)
+        step.assignee_id, step.state, step.claimed_at = other.id if other else None, StepState.OPEN, None
+        step.version += 1
+        if complaint.assignee_id == holder.id:
+            complaint.assignee_id = step.assignee_id
+        work.session.add(step)
+        record(work, complaint, "assign", data={"gate": step.gate, "to": other.name if other else ""})
 
 
 def ask_customer(work: Work, complaint: Complaint, command: commands.AskCustomer) -> None:
@@ -255,7 +268,7 @@ def assign(work: Work, complaint: Complaint, person_id: UUID, reason: str = "") 
     person = work.session.get(Person, person_id)
     if person is None or not person.active:
         raise InvalidInput("no such active person", "person")
-    if routing.conflicted(complaint, work.session.get_one(Complainant, complaint.complainant_id), person):
+    if routing.conflicted(complaint, notices.parties(work, complaint), person):
         raise Conflict(f"{person.name} is named in or related to this complaint (conflict of interest).")
     complaint.assignee_id = person.id
     for step in opening.open_steps(work, complaint):

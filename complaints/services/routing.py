@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from uuid import UUID
 
@@ -9,6 +10,7 @@ from sqlmodel import col, func, select
 
 from complaints.domain.ports import Actor
 from complaints.domain.vocabulary import Role, StepKind, StepState
+from complaints.services.notices import parties
 from complaints.store.tables import (
     Complainant,
     Complaint,
@@ -41,22 +43,19 @@ def present(person: Person, now: datetime) -> bool:
     return not (away_from and away_from <= now and (away_until is None or now < away_until))
 
 
-def conflicted(complaint: Complaint, complainant: Complainant, person: Person) -> bool:
+def conflicted(complaint: Complaint, complainants: Iterable[Complainant], person: Person) -> bool:
     """Named in or related to the complaint: such a person neither sees it nor is routed it."""
+    people = list(complainants)
+    emails = {c.email.casefold() for c in people if c.email}
+    names = [complaint.reference, complaint.responsible_unit, *(c.name for c in people)]
     related = {r.casefold() for r in person.related_to}
-    marks = {
-        complaint.reference,
-        complainant.email or "",
-        complainant.name,
-        complaint.responsible_unit or "",
-    }
-    if related & {m.casefold() for m in marks if m}:
-        return True
-    return bool(person.email and complainant.email and person.email.casefold() == complainant.email.casefold())
+    return bool(related & (emails | {n.casefold() for n in names if n}) or (person.email or "").casefold() in emails)
 
 
-def not_eligible(work: Work, complaint: Complaint, step: Step, actor: Actor) -> str | None:
-    """Why `actor` may not do this step, in a sentence; None when they may."""
+def not_eligible(
+    work: Work, complaint: Complaint, step: Step, actor: Actor, complainants: Sequence[Complainant] | None = None
+) -> str | None:
+    """Why `actor` may not do this step, in a sentence; None when they may. `complainants` saves looking them up."""
     if not actor.roles & STANDS_IN[step.role]:
         return f"This step needs the role '{step.role}'."
     kind = StepKind(step.kind)
@@ -64,10 +63,10 @@ def not_eligible(work: Work, complaint: Complaint, step: Step, actor: Actor) -> 
         return "Whoever investigated may not approve (four eyes). Ask somebody else."
     if kind in _INDEPENDENT_OF_EVERYTHING and actor.id in touched_by(work, complaint):
         return "An appeal is reviewed by somebody who had no part in the case. Ask somebody else."
-    if actor.kind == "person" and (person := work.session.get(Person, UUID(actor.id))) is not None:
-        complainant = work.session.get_one(Complainant, complaint.complainant_id)
-        if conflicted(complaint, complainant, person):
-            return "You are named in or related to this complaint (conflict of interest)."
+    person = work.session.get(Person, UUID(actor.id)) if actor.kind == "person" else None
+    known = parties(work, complaint) if complainants is None else complainants
+    if person is not None and conflicted(complaint, known, person):
+        return "You are named in or related to this complaint (conflict of interest)."
     return None
 
 
@@ -87,14 +86,14 @@ def touched_by(work: Work, complaint: Complaint) -> set[str]:
 
 def choose(work: Work, complaint: Complaint, step: Step, *, but: UUID | None = None) -> Person | None:
     """The least loaded present person who may do `step`; prefers the complaint's own assignee, then its team."""
-    wanted = {r.value for r in STANDS_IN[step.role]}
+    wanted, complainants = {r.value for r in STANDS_IN[step.role]}, parties(work, complaint)
     people = [
         p
         for p in work.session.exec(select(Person).where(col(Person.active).is_(True)).order_by(Person.login)).all()
         if p.id != but
         and wanted & set(p.roles)
         and present(p, work.now)
-        and not_eligible(work, complaint, step, as_actor(p)) is None
+        and not_eligible(work, complaint, step, as_actor(p), complainants) is None
     ]
     if not people:
         return None

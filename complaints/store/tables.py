@@ -176,7 +176,7 @@ class Party(SQLModel, table=True):
     """A complainant who is owed an acknowledgment and an answer; merging adds the other case's complainants."""
 
     complaint_id: UUID = Field(foreign_key="complaint.id", primary_key=True)
-    complainant_id: UUID = Field(foreign_key="complainant.id", primary_key=True)
+    complainant_id: UUID = Field(foreign_key="complainant.id", primary_key=True, index=True)
     via_complaint_id: UUID | None = Field(default=None, foreign_key="complaint.id")
     acknowledged_at: datetime | None = instant(null=True)
     link_version: int = Field(default=1, description="Raised to revoke the tracking links given out so far.")

@@ -10,9 +10,11 @@ import pytest
 
 from complaints.domain.errors import ActionNotAllowed, Conflict, InvalidInput, NotFound
 from complaints.domain.intake import NewComplainant
+from complaints.domain.ports import SYSTEM
 from complaints.domain.vocabulary import Status, StepKind
-from complaints.services import actions
+from complaints.services import access, actions
 from complaints.services.routing import as_actor
+from complaints.store.tables import Complaint, Person, Step
 from tests.integration.desk import CUSTOMER, FINDINGS, Desk
 from tests.integration.test_promises import together
 
@@ -145,3 +147,16 @@ def test_nothing_is_merged_into_what_the_actor_does_not_see(desk: Desk) -> None:
     with pytest.raises(InvalidInput) as refused:
         desk.act(one, unrelated, "merge", into="C26-000001-1")
     assert refused.value.problems[0].field == "into"
+
+
+def test_who_is_related_to_somebody_who_joins_the_case_gives_it_away(desk: Desk) -> None:
+    into, other = bobs(desk), carols(desk)
+    with desk.store.work(SYSTEM) as work:
+        work.session.get_one(Person, desk.agent.id).related_to = ["carol@customer.example"]
+        work.session.get_one(Complaint, into).assignee_id = desk.agent.id
+        work.session.get_one(Step, desk.step(into, StepKind.INVESTIGATION).id).assignee_id = desk.agent.id
+    desk.act(other, desk.colleague, "merge", into=desk.complaint(into).reference, reason="Same pump.")
+    assert desk.step(into, StepKind.INVESTIGATION).assignee_id == desk.colleague.id
+    assert desk.complaint(into).assignee_id == desk.colleague.id
+    with desk.store.reading(as_actor(desk.agent)) as work, pytest.raises(NotFound):
+        access.see(work, desk.complaint(into).reference)

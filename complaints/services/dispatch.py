@@ -6,6 +6,7 @@ repeated: runs are keyed, files overwrite themselves, and a mail bears the same 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -48,6 +49,8 @@ SOON = timedelta(milliseconds=300)
 
 #: A run that is busy is asked this often; after that `reconcile` looks at it.
 _PATIENCE = 30
+#: What follows it in an address of the portal opens the complaint.
+_KEY = re.compile(r"(?<=/track/)\S+")
 
 #: Address of the tracking page of one party: (complaint, complainant, link version) → URL.
 TrackingUrl = Callable[[UUID, UUID, int], str]
@@ -255,7 +258,7 @@ class Dispatcher:
                 kind=message.kind,
                 author=SYSTEM.name,
                 subject=message.letter.subject,
-                body=message.letter.text,
+                body=_without_keys(message.letter.text, intent),
                 outbox_key=intent.key,
             )
         row.delivered_at, row.delivery = receipt.at, evidence
@@ -361,6 +364,13 @@ def replay(work: Work, intent_id: UUID) -> Outbox:
     if row.state == IntentState.DEAD:
         outbox.again(work, row)
     return row
+
+
+def _without_keys(text: str, intent: Outbox) -> str:
+    """A letter as the thread keeps it: whoever reads it there must not be able to act in the complainant's name."""
+    code = str(intent.payload.get("context", {}).get("code", ""))
+    kept = _KEY.sub("…", text)
+    return kept.replace(code, "…") if code else kept
 
 
 def _revive(context: Mapping[str, Any]) -> dict[str, Any]:

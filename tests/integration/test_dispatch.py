@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 from uuid import UUID
 
@@ -11,7 +12,7 @@ from sqlmodel import Session, select
 from complaints.domain.errors import Permanent, Retryable
 from complaints.domain.ports import SYSTEM
 from complaints.domain.vocabulary import StepKind
-from complaints.services import actions, dispatch, steps
+from complaints.services import actions, dispatch, steps, tracking
 from complaints.store.tables import Message, Outbox
 from complaints.testing import PlainRenderer
 from tests.integration.desk import CUSTOMER, FINDINGS, Desk, bundle
@@ -90,6 +91,22 @@ def test_what_will_not_get_better_is_dead_at_once(desk: Desk) -> None:
     assert desk.dispatcher.act(intent).state == "dead"
     assert row(desk, intent).last_error == "no such mailbox"
     assert row(desk, intent).attempts == 1
+
+
+def test_the_thread_keeps_letters_without_the_keys_that_only_the_complainant_may_have(desk: Desk) -> None:
+    case = desk.submit()
+    with desk.store.work(SYSTEM) as work:
+        assert tracking.send_anew(work, desk.complaint(case).reference, "bob@customer.example")
+    desk.drain()
+    letter = desk.sender.to("bob@customer.example", "new_link")[-1].letter.text
+    link = re.search(r"https://desk.example/track/\S+", letter)
+    code = re.search(r"^\d{6}$", letter, re.M)
+    assert link
+    assert code
+    with desk.store.reading(SYSTEM) as work:
+        kept = [m.body for m in work.session.exec(select(Message).where(Message.complaint_id == case)).all()]
+    assert any("https://desk.example/track/…" in body and "30 minutes" in body for body in kept)
+    assert not [body for body in kept if link[0] in body or code[0] in body]
 
 
 def test_a_living_letter_is_not_replayed(desk: Desk) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 
 import pytest
@@ -207,6 +208,9 @@ def _archived(li: Colleague, one: Customer, reference: str, say: dict[str, str],
     li.case(reference)
     expect(li.page.locator(".case-head .status")).to_have_text(say["archived"])
     expect(li.page.locator(".due-card")).to_contain_text(say["over"])
+    kinds = li.page.locator(".thread header span.soft").all_inner_texts()
+    assert len(kinds) > 5
+    assert [kind for kind in kinds if re.fullmatch("[a-z_]+", kind)] == []  # codes are no words
     li.look("archived")
     one.page.reload()
     one.look("archived")

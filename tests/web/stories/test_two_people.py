@@ -79,7 +79,7 @@ def test_nobody_writes_over_a_draft_unseen(pair: Pair, house: House) -> None:
     expect(li.page.locator("main")).to_contain_text(say["drafted"])
     expect(li.page.locator(".versions")).to_contain_text(say["other"])
     expect(li.page.locator(".versions")).to_contain_text(say["mine"])
-    li.look("two-drafts", refused=409)
+    li.well(refused=409)
     li.page.locator("button[formaction$=draft]").click()
     expect(li.page.locator("#reason")).to_have_value(say["mine"])
     li.page.locator("label:has([name=decision][value=investigate])").click()

@@ -26,7 +26,7 @@ from complaints.domain.vocabulary import (
     StepKind,
     StepState,
 )
-from complaints.services import clocks, decision, notices, opening, routing
+from complaints.services import clocks, decision, mailtext, notices, opening, routing
 from complaints.services.access import see
 from complaints.services.contact import Way, way_to_reach
 from complaints.services.transition import lock_beside, lock_reference, perform, record
@@ -209,7 +209,7 @@ def customer_replied(work: Work, complaint: Complaint, command: commands.Custome
     post(
         work,
         complaint,
-        command.answer,
+        mailtext.plain(command.answer),
         direction="in",
         audience=Audience.COMPLAINANT,
         kind="answer",

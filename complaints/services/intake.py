@@ -22,7 +22,7 @@ from complaints.domain.vocabulary import (
     Severity,
     Status,
 )
-from complaints.services import outbox
+from complaints.services import mailtext, outbox
 from complaints.services.transition import record
 from complaints.store.columns import new_id
 from complaints.store.rows import pending
@@ -70,6 +70,7 @@ def submit_many(work: Work, news: Sequence[NewComplaint], *, bulk: bool = False)
 
     `bulk` puts them all behind the complaints that people wait for now, however they once arrived.
     """
+    news = [_readable(new) for new in news]
     for new in news:
         if new.received_at is not None and new.received_at > work.now:
             raise InvalidInput([FieldProblem("received_at", "lies in the future; give when it reached you")])
@@ -96,6 +97,14 @@ def submit_many(work: Work, news: Sequence[NewComplaint], *, bulk: bool = False)
         else:
             answers.append(known[_identity(new) or ("", "")])
     return answers
+
+
+def _readable(new: NewComplaint) -> NewComplaint:
+    """A mail in HTML as its words; what came is kept beside them."""
+    words = mailtext.plain(new.narrative) if new.channel is Channel.EMAIL else new.narrative
+    if words == new.narrative:
+        return new
+    return new.model_copy(update={"narrative": words, "extra": {**new.extra, "html": new.narrative}})
 
 
 def _identity(new: NewComplaint) -> tuple[str, str] | None:

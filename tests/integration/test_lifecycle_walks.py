@@ -11,7 +11,7 @@ from complaints.archive.verify import verify
 from complaints.domain.errors import ActionNotAllowed, ContentGateFailed, Forbidden, InvalidInput
 from complaints.domain.intake import NewComplainant
 from complaints.domain.ports import Letter
-from complaints.domain.vocabulary import OPEN, Language, Need, Role, Status, StepKind
+from complaints.domain.vocabulary import OPEN, Channel, Language, Need, Role, Status, StepKind
 from complaints.notify.render import TemplateRenderer
 from tests.integration.desk import (
     ALARMING,
@@ -571,3 +571,11 @@ def test_withdrawn(desk: Desk, status: Status) -> None:
 
 def test_every_open_status_is_covered() -> None:
     assert set(TO) == OPEN
+
+
+def test_a_mail_in_html_is_kept_as_its_words(desk: Desk) -> None:
+    mail = "<html><body><p>The heater leaks.</p><script>alert(1)</script><p>Bob</p></body></html>"
+    row = desk.complaint(desk.submit(mail, channel=Channel.EMAIL))
+    assert (row.narrative, row.extra["html"]) == ("The heater leaks.\nBob", mail)
+    typed = desk.complaint(desk.submit(mail, channel=Channel.PORTAL))
+    assert typed.narrative == mail

@@ -215,6 +215,8 @@ _BOTH: dict[str, tuple[str, str]] = {
     "step_claimed": ("领取任务", "step claimed"),
     "step_released": ("释放任务", "step released"),
     "window_ended": ("复核期提前结束", "appeal window ended early"),
+    "links_reissued": ("重新发送查询链接", "tracking links sent anew"),
+    "links_revoked": ("撤销查询链接", "tracking links revoked"),
 }
 
 WORDS: Mapping[Language, Mapping[str, str]] = {

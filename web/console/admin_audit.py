@@ -88,6 +88,8 @@ _CASE_KINDS: Mapping[str, str] = {
     "step_claimed": N_("Task taken"),
     "step_released": N_("Task given back"),
     "window_ended": N_("Time for a review ended"),
+    "links_reissued": N_("Tracking links sent anew"),
+    "links_revoked": N_("Tracking links revoked"),
 }
 
 

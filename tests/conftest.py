@@ -14,13 +14,26 @@ from tests.databases import Databases
 if TYPE_CHECKING:
     from tests.running import System
 
-#: These folders share one running system; they come last, so that it is up only while it is needed.
+#: These folders share one running system; they come last, when nothing else wants the machine.
 _ON_A_RUNNING_SYSTEM = ("e2e", "chaos")
+#: These have a server or a browser of their own, and take long: they come first.
+_LONG = ("flows", "stories")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The order above."""
-    items.sort(key=lambda item: next((n for n, f in enumerate(_ON_A_RUNNING_SYSTEM, 1) if f in item.path.parts), 0))
+    """The order above. What shares something dear stays together when tests run side by side (`pytest -n`)."""
+    for item in items:
+        folder = item.path.parent.name
+        group = "system" if folder in _ON_A_RUNNING_SYSTEM else folder if folder in _LONG else str(item.path)
+        item.add_marker(pytest.mark.xdist_group(group))
+    items.sort(key=_place)
+
+
+def _place(item: pytest.Item) -> int:
+    folder = item.path.parent.name
+    if folder in _ON_A_RUNNING_SYSTEM:
+        return 2 + _ON_A_RUNNING_SYSTEM.index(folder)
+    return 0 if folder in _LONG else 1
 
 
 @pytest.fixture(scope="session")

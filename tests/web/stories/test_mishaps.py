@@ -115,7 +115,7 @@ def test_a_double_click_sends_one_complaint_and_back_sends_no_second(
     one.review()
     assert one.send() == house.references()[0]
     expect(one.page.locator("main")).to_contain_text(WORDS[language]["sent before"])
-    one.look("sent-before")
+    one.well()
     assert len(house.references()) == 1
 
 

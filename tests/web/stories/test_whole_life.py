@@ -24,6 +24,7 @@ WORDS = {
         "review": "We should have apologised to your daughter at once; the outcome stands.",
         "thanks": "Thank you for looking again.",
         "closed": "This complaint is closed.",
+        "filed": "This complaint is closed and filed.",
         "over": "The case is over.",
         "archived": "Archived",
     },
@@ -38,6 +39,7 @@ WORDS = {
         "review": "我们本应立即向您女儿道歉；原处理结果维持不变。",
         "thanks": "谢谢你们重新核查。",
         "closed": "本投诉已结案。",
+        "filed": "本投诉已结案归档",
         "over": "本案已结束。",
         "archived": "已归档",
     },
@@ -132,7 +134,7 @@ def _approved_by_a_second_pair_of_eyes(li: Colleague, ann: Colleague, reference:
     li.case(reference)
     expect(li.page.locator(".due-card")).to_contain_text(say["four eyes"])
     expect(li.page.locator("#due-form")).to_have_count(0)
-    li.look("four-eyes")
+    li.well()
     ann.open("approvals")
     expect(ann.page.locator("main")).to_contain_text(say["upheld"])
     ann.look("approvals")
@@ -213,4 +215,5 @@ def _archived(li: Colleague, one: Customer, reference: str, say: dict[str, str],
     assert [kind for kind in kinds if re.fullmatch("[a-z_]+", kind)] == []  # codes are no words
     li.look("archived")
     one.page.reload()
+    expect(one.page.locator("h1")).to_contain_text(say["filed"])
     one.look("archived")

@@ -29,6 +29,26 @@ def on_our_death(sign: signal.Signals) -> list[str]:
     return [setpriv, "--pdeathsig", sign.name.removeprefix("SIG"), "--"] if setpriv else []
 
 
+def stand_back(pid: int, nice: int) -> None:
+    """Let others run before the leader of a session, a process just started, and all that it will start.
+
+    Linux may share processors among sessions first (sched(7), autogroup): there the nice value of a process says
+    nothing to other sessions, and that of its session does. What cannot be set only costs speed.
+    """
+    if nice:
+        with suppress(ProcessLookupError):
+            os.setpriority(os.PRIO_PROCESS, pid, nice)
+        for _ in range(3):  # who is not root may set one in a tenth of a second
+            try:
+                Path(f"/proc/{pid}/autogroup").write_text(str(nice))
+            except BlockingIOError:
+                time.sleep(0.1)
+            except OSError:  # no such feature, or it has died already
+                return
+            else:
+                return
+
+
 @dataclass
 class Deaths:
     """How often something died lately, and when to try again."""
@@ -57,6 +77,7 @@ class Part:
     env: Mapping[str, str] = field(repr=False)
     log: Path
     ready: Callable[[], bool]  #: asks the process itself; may raise httpx.HTTPError
+    nice: int = 0  #: 0 to 19: how far it stands back where processors are short
     process: subprocess.Popen[bytes] | None = field(default=None, repr=False)
     started: float = 0.0  #: monotonic
     deaths: Deaths = field(default_factory=Deaths, repr=False)
@@ -76,6 +97,7 @@ class Part:
                 stdin=subprocess.DEVNULL,
                 start_new_session=True,
             )
+        stand_back(self.process.pid, self.nice)
         self.started, self.revive_at, self.sick_since, self.well = time.monotonic(), None, None, False
 
     @property

@@ -38,6 +38,8 @@ STOP_WITHIN = 9.0
 READY_WITHIN = 90.0
 #: A part that lives but has not answered for so long is started anew, in seconds.
 SICK_FOR = 60.0
+#: Niceness of the Prefect server and the workers: who submits or looks is answered before runs go on.
+BEHIND = 10
 _LOOK_EVERY = 0.2
 _PROBE_EVERY = 15.0  # each worker costs the server one look-up
 
@@ -194,7 +196,7 @@ class Stack:
         }
         command = [sys.executable, "-m", "prefect", "server", "start"]
         command += ["--host", self.settings.prefect_host, "--port", str(self.settings.prefect_port)]
-        return Part("prefect", command, env, self._log("prefect"), lambda: self._answers("/health"))
+        return Part("prefect", command, env, self._log("prefect"), lambda: self._answers("/health"), BEHIND)
 
     def _worker(self, number: int) -> Part:
         name, label = f"worker-{number}", f"{socket.gethostname()}-{number}"
@@ -202,7 +204,7 @@ class Stack:
         command += ["--concurrency", str(self.settings.worker_concurrency), "--drain", "4"]
         command += ["--share", f"{number}/{self.settings.workers}"]  # so that not every worker claims every run
         env = self._environment(prefect_settings.WORKER)
-        part = Part(name, command, env, self._log(name), lambda: beats(part.pid))
+        part = Part(name, command, env, self._log(name), lambda: beats(part.pid), BEHIND)
         beats = _Heartbeat(self._http, self.settings, label)
         return part
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import threading
 from pathlib import Path
@@ -92,3 +93,16 @@ def test_a_log_that_grew_is_set_aside_while_it_is_written_to(tmp_path: Path, mon
         writer.write(b"second\n")
     assert log.read_text() == "second\n"
     assert (tmp_path / "thing.log.1").read_text() == "a long first line\n"
+
+
+def test_a_part_that_stands_back_says_so_to_the_kernel(tmp_path: Path) -> None:
+    part = Part("sleeper", ["sleep", "60"], {}, tmp_path / "sleeper.log", lambda: True, nice=10)
+    part.start()
+    try:
+        assert part.pid is not None
+        assert os.getpriority(os.PRIO_PROCESS, part.pid) == 10
+        group = Path(f"/proc/{part.pid}/autogroup")
+        if group.exists():  # where sessions share processors, it is the session that stands back
+            assert group.read_text().endswith("nice 10\n")
+    finally:
+        part.end(0)

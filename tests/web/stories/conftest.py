@@ -45,24 +45,30 @@ def context(browser: Browser) -> Iterator[Callable[..., BrowserContext]]:
 
 
 @pytest.fixture
-def customer(house: House, context: Callable[..., BrowserContext]) -> Callable[..., Customer]:
+def album(request: pytest.FixtureRequest) -> str:
+    """Where the pictures of this story are kept."""
+    return f"stories/{request.node.originalname.removeprefix('test_')}"
+
+
+@pytest.fixture
+def customer(house: House, context: Callable[..., BrowserContext], album: str) -> Callable[..., Customer]:
     """Somebody with a telephone."""
 
-    def make(language: str, name: str = "customer", **more: Any) -> Customer:
+    def make(language: str, **more: Any) -> Customer:
         page = context(language, viewport=PHONE, has_touch=True, **more).new_page()
-        return Customer(page, house, language, f"stories/{name}-{language}")
+        return Customer(page, house, language, f"{album}/customer-{language}")
 
     return make
 
 
 @pytest.fixture
-def colleague(house: House, context: Callable[..., BrowserContext]) -> Callable[..., Colleague]:
+def colleague(house: House, context: Callable[..., BrowserContext], album: str) -> Callable[..., Colleague]:
     """Somebody at a desk, hired and signed in."""
 
     def make(login: str, *roles: str, language: str = "en", **more: Any) -> Colleague:
         house.hire(login, *roles, language=language, **more)
         page = context(language, viewport=DESK).new_page()
-        made = Colleague(page, house, language, f"stories/{login}-{language}")
+        made = Colleague(page, house, language, f"{album}/{login}-{language}")
         made.come_in(login)
         return made
 

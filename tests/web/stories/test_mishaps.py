@@ -81,7 +81,7 @@ def test_a_step_is_done_once_whatever_is_pressed(house: House, triage: Triage, l
     """A double click, the back button, and the same form left open in another tab."""
     li, reference = triage(language)
     say = WORDS[language]
-    old = Colleague(li.page.context.new_page(), house, language, f"stories/old-tab-{language}")
+    old = Colleague(li.page.context.new_page(), house, language, f"{li.name}-old-tab")
     old.stop_the_clock()
     old.case(reference)
     li.page.locator("#due-send").dblclick()

@@ -19,7 +19,7 @@ WORDS = {
 @pytest.mark.parametrize("language", ["en", "zh-CN"])
 def test_a_customer_without_scripts(house: House, customer: Callable[..., Customer], language: str) -> None:
     question, answer, closed = WORDS[language]
-    one = customer(language, "noscript", java_script_enabled=False)
+    one = customer(language, java_script_enabled=False)
     one.fill_in()
     one.look("form", axe=False)
     one.review()

@@ -20,6 +20,9 @@ from starlette.exceptions import HTTPException
 from starlette.routing import Match
 
 from complaints.domain import errors
+from complaints.domain.vocabulary import Language
+from web.language import preferred
+from web.spoken_errors import fault, spoken
 
 logger = logging.getLogger("web")
 MEDIA_TYPE = "application/problem+json"
@@ -78,27 +81,28 @@ class Answer:
     headers: Mapping[str, str] = field(default_factory=dict)
 
 
+#: What kind of problem it is, in English and Chinese.
 _TITLES = {
-    "refused": "Not possible as asked",
-    "error": "Something went wrong here",
-    "permanent": "Something went wrong here",
-    "invalid_input": "The input is not valid",
-    "malformed": "The request cannot be read",
-    "unauthenticated": "No valid API key",
-    "not_found": "Not found",
-    "forbidden": "Not allowed",
-    "conflict": "In conflict with the present state",
-    "action_not_allowed": "Not possible in this status",
-    "stale_version": "Saved by somebody else in between",
-    "already_done": "Already completed",
-    "content_gate": "The letter is incomplete",
-    "policy_invalid": "No usable policy",
-    "limit_exceeded": "Too large or too many",
-    "unsupported_type": "Kind of content not taken",
-    "retryable": "Not possible at the moment",
-    "busy": "Not possible at the moment",
-    "method_not_allowed": "Method not allowed",
-    "internal": "Something went wrong here",
+    "refused": ("Not possible as asked", "无法按请求处理"),
+    "error": ("Something went wrong here", "系统出现问题"),
+    "permanent": ("Something went wrong here", "系统出现问题"),
+    "invalid_input": ("The input is not valid", "提交的内容有误"),
+    "malformed": ("The request cannot be read", "无法读取该请求"),
+    "unauthenticated": ("No valid API key", "没有有效的 API 密钥"),
+    "not_found": ("Not found", "未找到"),
+    "forbidden": ("Not allowed", "没有权限"),
+    "conflict": ("In conflict with the present state", "与当前状态冲突"),
+    "action_not_allowed": ("Not possible in this status", "当前状态下不能这样做"),
+    "stale_version": ("Saved by somebody else in between", "期间已被他人保存"),
+    "already_done": ("Already completed", "已经完成"),
+    "content_gate": ("The letter is incomplete", "信函内容不完整"),
+    "policy_invalid": ("No usable policy", "没有可用的规则"),
+    "limit_exceeded": ("Too large or too many", "过大或过多"),
+    "unsupported_type": ("Kind of content not taken", "不接受这种内容"),
+    "retryable": ("Not possible at the moment", "暂时无法处理"),
+    "busy": ("Not possible at the moment", "暂时无法处理"),
+    "method_not_allowed": ("Method not allowed", "不支持该方法"),
+    "internal": ("Something went wrong here", "系统出现问题"),
 }
 _STATUS: dict[type[errors.ComplaintsError], int] = {
     errors.InvalidInput: 422,
@@ -173,22 +177,25 @@ def bug(error: BaseException, request_id: str, path: str) -> Answer:
     return Answer(500, "internal", detail)
 
 
-def document(answer: Answer, path: str, request_id: str) -> dict[str, Any]:
-    """The problem document, ready for JSON."""
+def document(answer: Answer, path: str, request_id: str, language: Language = Language.EN) -> dict[str, Any]:
+    """The problem document, ready for JSON; for a person who reads Chinese, in Chinese as far as it is known."""
+    phrase = HTTPStatus(answer.status).phrase
+    english, chinese = _TITLES.get(answer.code, (phrase, phrase))
+    chinese_reader = language is Language.ZH
+    faults = [(p.field, fault(language, p) if chinese_reader else p.message, p.code) for p in answer.errors]
+    detail = "; ".join(f"{name}: {said}" if name else said for name, said, _ in faults)
     body: dict[str, Any] = {
         "type": f"urn:complaints:problem:{answer.code}",
-        "title": _TITLES.get(answer.code, HTTPStatus(answer.status).phrase),
+        "title": chinese if chinese_reader else english,
         "status": answer.status,
-        "detail": _plain(answer.detail),
+        "detail": _plain(detail or spoken(language, answer.detail)),
         "instance": _plain(path),
         "code": answer.code,
         "request_id": request_id,
         **answer.more,
     }
     if answer.errors:
-        body["errors"] = [
-            {"field": _plain(p.field), "message": _plain(p.message), "code": p.code} for p in answer.errors
-        ]
+        body["errors"] = [{"field": _plain(f), "message": _plain(said), "code": code} for f, said, code in faults]
     return body
 
 
@@ -200,8 +207,10 @@ def _plain(text: str) -> str:
 def response(request: Request, answer: Answer) -> Response:
     """The problem as an HTTP response."""
     request_id = getattr(request.state, "request_id", "")
-    content = document(answer, request.url.path, request_id)
-    return JSONResponse(content, answer.status, headers=dict(answer.headers), media_type=MEDIA_TYPE)
+    language = preferred(request, Language.EN)
+    content = document(answer, request.url.path, request_id, language)
+    headers = {**answer.headers, "Content-Language": language.value, "Vary": "Accept-Language"}
+    return JSONResponse(content, answer.status, headers=headers, media_type=MEDIA_TYPE)
 
 
 def install(app: FastAPI) -> None:

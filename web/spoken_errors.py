@@ -11,9 +11,32 @@ from functools import cache
 
 from babel.messages.pofile import read_po
 
+from complaints.domain.errors import FieldProblem
 from complaints.domain.vocabulary import Language
-from web.language import CATALOGUES
+from web.language import CATALOGUES, N_, words
 
+#: What is wrong with a field, by the code of pydantic that says so; in plainer words than its own.
+GENERAL = {
+    "missing": N_("Fill this in."),
+    "string_too_short": N_("Fill this in."),
+    "string_too_long": N_("This is too long."),
+    "too_long": N_("These are too many."),
+    "enum": N_("Choose one of these."),
+    "literal_error": N_("Choose one of these."),
+    "bool_parsing": N_("Choose one of these."),
+    "decimal_parsing": N_("Write a number, such as 12.50."),
+    "decimal_max_places": N_("At most two digits after the point."),
+    "decimal_max_digits": N_("This number is too large."),
+    "decimal_whole_digits": N_("This number is too large."),
+    "int_parsing": N_("Write a whole number."),
+    "int_from_float": N_("Write a whole number."),
+    "greater_than_equal": N_("This number is too small."),
+    "less_than_equal": N_("This number is too large."),
+    "finite_number": N_("Write a number, such as 12.50."),
+    "uuid_parsing": N_("Choose somebody from the list."),
+    "string_pattern_mismatch": N_("This contains something that cannot stand here."),
+    "extra_forbidden": N_("This field is not known here."),
+}
 _HOLE = re.compile(r"%\\?\((\w+)\\?\)s")
 
 
@@ -38,3 +61,10 @@ def spoken(language: Language, text: str) -> str:
         if found := pattern.fullmatch(text):
             return chinese % found.groupdict()
     return text
+
+
+def fault(language: Language, problem: FieldProblem) -> str:
+    """What is wrong with a field, for a person at a form."""
+    if problem.code in GENERAL:
+        return words(language, "console").gettext(GENERAL[problem.code])
+    return spoken(language, problem.message)

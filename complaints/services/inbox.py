@@ -24,7 +24,7 @@ from complaints.store.unit import Work
 
 #: Counts above this are told as "more than".
 MOST_COUNTED = 99
-PAGE = 50
+PAGE = 30
 #: Several words are first looked for in so many complaints, the next in order: PostgreSQL takes words for unrelated to
 #: each other, so it expects few hits where first and last name always come together, and fetches all of them.
 WINDOW = 3_000

@@ -26,7 +26,7 @@ from complaints.domain.vocabulary import Severity
 from complaints.store.tables import Person
 from web.console.labels import TABLES, Labels
 from web.language import N_, Speech
-from web.spoken_errors import spoken
+from web.spoken_errors import fault
 
 Options = list[tuple[str, str]]
 #: Text longer than this gets several lines.
@@ -214,32 +214,6 @@ def _filled(model: type[BaseModel], row: Mapping[str, Any]) -> bool:
     return any(_text(value) != defaults.get(name, "") for name, value in row.items())
 
 
-_SAID = {
-    "missing": N_("Fill this in."),
-    "string_too_short": N_("Fill this in."),
-    "string_too_long": N_("This is too long."),
-    "too_long": N_("These are too many."),
-    "enum": N_("Choose one of these."),
-    "literal_error": N_("Choose one of these."),
-    "bool_parsing": N_("Choose one of these."),
-    "decimal_parsing": N_("Write a number, such as 12.50."),
-    "decimal_max_places": N_("At most two digits after the point."),
-    "decimal_max_digits": N_("This number is too large."),
-    "decimal_whole_digits": N_("This number is too large."),
-    "int_parsing": N_("Write a whole number."),
-    "int_from_float": N_("Write a whole number."),
-    "greater_than_equal": N_("This number is too small."),
-    "less_than_equal": N_("This number is too large."),
-    "finite_number": N_("Write a number, such as 12.50."),
-    "uuid_parsing": N_("Choose somebody from the list."),
-    "string_pattern_mismatch": N_("This contains something that cannot stand here."),
-    "extra_forbidden": N_("This field is not known here."),
-}
-
-
 def faults(problems: Iterable[FieldProblem], speech: Speech) -> dict[str, str]:
     """What is wrong with each field, by its name on the screen; the key "" is for the form as a whole."""
-    return {
-        p.field.replace(".", "-"): speech.say(_SAID[p.code]) if p.code in _SAID else spoken(speech.language, p.message)
-        for p in problems
-    }
+    return {p.field.replace(".", "-"): fault(speech.language, p) for p in problems}

@@ -247,3 +247,17 @@ def test_an_oversized_body_is_refused_on_the_wire_before_it_is_sent(product: App
         wire.sendall(head.encode())
         assert wire.recv(4096).startswith(b"HTTP/1.1 413 ")
     assert counted(product, Complaint) == 0
+
+
+def test_a_problem_is_told_in_the_language_that_is_asked_for(integrator: Caller) -> None:
+    chinese = {"Accept-Language": "zh-CN,zh;q=0.9"}
+    answer = integrator.post("/complaints", json={"channel": "smoke"}, headers=chinese)
+    told = answer.json()
+    assert (answer.headers["content-language"], told["title"]) == ("zh-CN", "提交的内容有误")
+    assert {e["field"]: e["message"] for e in told["errors"]} == {
+        "narrative": "请填写。",
+        "channel": "请从中选择一项。",
+    }
+    missing = integrator.get("/complaints/C26-000001-5", headers=chinese).json()
+    assert missing["detail"] != integrator.get("/complaints/C26-000001-5").json()["detail"]
+    assert integrator.get("/complaints/C26-000001-5").headers["content-language"] == "en"

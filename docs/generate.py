@@ -319,8 +319,8 @@ def _api() -> Iterator[str]:
     yield f"A running system describes itself: OpenAPI at `{app.openapi_url}`, for reading at `{app.docs_url}`. That is"
     yield "the reference; here is the list. Send a key as `Authorization: Bearer ck_…` (`complaints keys create`);"
     yield "paths with `/track/` need none, their token is the key. Errors are problem documents (RFC 9457) that name"
-    yield "each wrong field, in Chinese where `Accept-Language` asks for it. `/metrics` (Prometheus) is explained in the"
-    yield "[runbook](../runbook.md)."
+    yield "each wrong field, in Chinese where `Accept-Language` asks for it. `/metrics` (Prometheus) is explained in"
+    yield "the [runbook](../runbook.md)."
     yield ""
     yield from _table(
         ("Request", "What it does"),

@@ -6,7 +6,7 @@ indexed query. A complaint's clocks always follow the policy that it is pinned t
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -111,8 +111,10 @@ def _keep(
     for clock in reached.running:
         if id(clock) not in known:
             key = (clock.profile, clock.name, clock.round)
-            by_key[key] = by_key.get(key) or _new_row(work, complaint, policy, clock)
-            _save(work, policy, by_key[key], clock.ledger)
+            if key in by_key:
+                _save(work, policy, by_key[key], clock.ledger)
+            else:
+                by_key[key] = _new_row(work, complaint, policy, clock)
     complaint.due_at = _earliest_due(list(by_key.values()))
 
 
@@ -138,7 +140,8 @@ def _running(row: Clock) -> domain.Running:
 def _new_row(work: Work, complaint: Complaint, policy: PolicyBundle, clock: domain.Running) -> Clock:
     rule = policy.sla.clock(clock.profile, clock.name)
     assert rule is not None
-    return pending(
+    days = calendar(policy.hash, policy.sla, rule.calendar)
+    row = pending(
         Clock,
         id=new_id(work.now),
         complaint_id=complaint.id,
@@ -147,25 +150,41 @@ def _new_row(work: Work, complaint: Complaint, policy: PolicyBundle, clock: doma
         round=clock.round,
         kind=rule.kind,
         policy_hash=policy.hash,
-        state="running",
-        started_at=clock.ledger.started_at,
+        **_derived(policy, rule, days, clock.ledger, ()),
     )
+    work.session.add(row)
+    return row
 
 
 def _save(work: Work, policy: PolicyBundle, clock: Clock, book: Ledger) -> None:
     """Store the ledger and what follows from it."""
     rule, days = spec_of(policy, clock)
-    clock.ledger = book.to_json()
-    clock.started_at, clock.stopped_at = book.started_at, book.stopped_at
-    clock.due_at = book.due(reaching(book, days))
-    if book.cancelled:
-        clock.state = "cancelled"
-    elif book.stopped_at is not None:
-        clock.state = "met" if clock.due_at is None or book.stopped_at <= clock.due_at else "missed"
-    else:
-        clock.state = "paused" if book.paused else "running"
-    clock.next_at = _next_rung(work, policy, clock, rule, days, book) if clock.state == "running" else None
+    fired = set() if _new(work, clock) else _fired(work, [clock.id]).get(clock.id, set())
+    for name, value in _derived(policy, rule, days, book, fired).items():
+        setattr(clock, name, value)
     work.session.add(clock)
+
+
+def _derived(
+    policy: PolicyBundle, rule: ClockPolicy, days: BusinessCalendar, book: Ledger, fired: Collection[str]
+) -> dict[str, Any]:
+    """The columns that follow from a ledger, given which rungs have fired."""
+    due = book.due(reaching(book, days))
+    if book.cancelled:
+        state = "cancelled"
+    elif book.stopped_at is not None:
+        state = "met" if due is None or book.stopped_at <= due else "missed"
+    else:
+        state = "paused" if book.paused else "running"
+    ahead = rung_times(policy, rule, days, book) if state == "running" else []
+    return {
+        "ledger": book.to_json(),
+        "started_at": book.started_at,
+        "stopped_at": book.stopped_at,
+        "due_at": due,
+        "state": state,
+        "next_at": next((at for at, rung in ahead if rung.key not in fired), None),
+    }
 
 
 def rung_times(
@@ -189,16 +208,6 @@ def rung_times(
             if at is not None:
                 found.append((at, rung))
     return sorted(found, key=lambda pair: pair[0])
-
-
-def _next_rung(
-    work: Work, policy: PolicyBundle, clock: Clock, rule: ClockPolicy, days: BusinessCalendar, book: Ledger
-) -> datetime | None:
-    times = rung_times(policy, rule, days, book)
-    if not times:
-        return None
-    fired = _fired(work, [clock.id]).get(clock.id, set()) if not _new(work, clock) else set()
-    return next((at for at, rung in times if rung.key not in fired), None)
 
 
 def _new(work: Work, clock: Clock) -> bool:

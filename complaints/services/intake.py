@@ -25,7 +25,7 @@ from complaints.domain.vocabulary import (
 from complaints.services import mailtext, outbox
 from complaints.services.transition import record
 from complaints.store.columns import new_id
-from complaints.store.rows import pending
+from complaints.store.rows import copy_new, pending
 from complaints.store.tables import Complainant, Complaint, IdempotencyKey, Party
 from complaints.store.unit import Work
 
@@ -147,24 +147,28 @@ def _insert(work: Work, news: Sequence[NewComplaint], bulk: bool) -> list[Compla
             complaint.queue = "bulk"
         complaints.append(complaint)
     work.session.add_all(people)
-    work.session.flush()
     with work.session.no_autoflush:  # a complaint is written once, with its first event and its clocks counted in
         for new, complaint in zip(news, complaints, strict=True):
             told = {"channel": new.channel, "received_at": complaint.received_at.isoformat()}
             record(work, complaint, "received", audience=Audience.COMPLAINANT, data=told)
-        _complaints_first(work)
-    work.session.add_all(pending(Party, complaint_id=c.id, complainant_id=c.complainant_id) for c in complaints)
+        work.session.add_all(pending(Party, complaint_id=c.id, complainant_id=c.complainant_id) for c in complaints)
+        if bulk:
+            copy_new(work.session)
+        else:
+            _flush_in_order(work)
     outbox.add_all(work, [outbox.Intent(IntentKind.START_RUN, f"start:{c.id}:1", c.id) for c in complaints])
     return complaints
 
 
-def _complaints_first(work: Work) -> None:
-    """Write the new complaints before what refers to them: without relationships, a flush knows no order of tables."""
-    others = [row for row in work.session.new if not isinstance(row, Complaint)]
-    for row in others:
+def _flush_in_order(work: Work) -> None:
+    """People, complaints, then what refers to them: without relationships, a flush knows no order of tables."""
+    waiting = [*work.session.new]
+    for row in waiting:
         work.session.expunge(row)
-    work.session.flush()
-    work.session.add_all(others)
+    for table in (Complainant, Complaint):
+        work.session.add_all(row for row in waiting if isinstance(row, table))
+        work.session.flush()
+    work.session.add_all(row for row in waiting if not isinstance(row, Complainant | Complaint))
 
 
 def _language(new: NewComplaint) -> Language:

@@ -19,6 +19,7 @@ from complaints.domain.vocabulary import Audience, IntentKind, RemedyState, Role
 from complaints.services import clocks, opening, outbox
 from complaints.services.contact import way_to_reach
 from complaints.store import chain
+from complaints.store.rows import pending
 from complaints.store.tables import Complainant, Complaint, Event, Remedy
 from complaints.store.unit import Work
 
@@ -75,7 +76,8 @@ def record(
 ) -> Event:
     """Append one event to the complaint's log, chain it, and let the clocks see it."""
     who = actor or work.actor
-    event = Event(
+    event = pending(
+        Event,
         complaint_id=complaint.id,
         seq=complaint.event_count + 1,
         at=work.now,

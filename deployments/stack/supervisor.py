@@ -39,7 +39,7 @@ READY_WITHIN = 90.0
 #: A part that lives but has not answered for so long is started anew, in seconds.
 SICK_FOR = 60.0
 #: Niceness of the Prefect server and the workers: who submits or looks is answered before runs go on.
-BEHIND = 10
+BEHIND = 5
 _LOOK_EVERY = 0.2
 _PROBE_EVERY = 15.0  # each worker costs the server one look-up
 

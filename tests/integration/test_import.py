@@ -6,20 +6,25 @@ import csv
 import json
 import re
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from sqlmodel import Session, col, func, select
+from sqlmodel import Session, SQLModel, col, func, select
 from typer.testing import CliRunner, Result
 
 import deployments.commands.importing as importing
 from complaints.domain.errors import InvalidInput
+from complaints.domain.intake import NewComplainant, NewComplaint
+from complaints.domain.vocabulary import Need
+from complaints.services import intake
 from complaints.store import chain
 from complaints.store.engine import make_engine
-from complaints.store.tables import Clock, Complaint, Event, Outbox, Party
+from complaints.store.tables import Clock, Complainant, Complaint, Event, Outbox, Party
 from config.settings import Settings
 from config.wiring import App
 from deployments.cli import app as cli
+from deployments.commands.output import OPERATOR
 
 CFPB = Path(__file__).parents[3] / "shared" / "data" / "cfpb_sample.csv"
 HEADER = "工单号,投诉内容,姓名,邮箱,投诉时间,渠道,门店\n"
@@ -158,3 +163,48 @@ def test_the_consumer_complaint_database(session: Session, tmp_path: Path) -> No
     oldest = session.exec(select(Complaint).order_by(col(Complaint.received_at))).first()
     assert oldest is not None
     assert (oldest.external_source, oldest.language, oldest.jurisdiction) == ("cfpb", "en", "us")
+
+
+def test_a_bulk_writes_what_a_single_submission_writes(session: Session, database: str, tmp_path: Path) -> None:
+    the, tables = (
+        App(Settings(home=tmp_path / "home", database_url=database)),
+        (Complainant, Complaint, Clock, Event, Party, Outbox),
+    )
+    new = NewComplaint(
+        narrative='热水器漏水\t第\\n次,\n"and" \\N it drips; I\'d like my money back',
+        complainant=NewComplainant(name="王芳", email="wang@example.com", needs=(Need.NO_PHONE,)),
+        received_at=datetime(2026, 1, 5, 9, tzinfo=UTC),
+        external_source="shop",
+        external_id="1",
+        extra={"门店": "朝阳店", "n": [1, None, True]},
+    )
+    with the.bulk_store.work(OPERATOR) as work:
+        intake.submit_many(work, [new])
+    alone = [_told(session, table) for table in tables]
+    other = new.model_copy(update={"external_id": "2"})
+    with the.bulk_store.work(OPERATOR) as work:
+        intake.submit_many(work, [other], bulk=True)
+    the.engine.dispose()
+    session.rollback()
+    both = [_told(session, table) for table in tables]
+    assert [len(rows) for rows in alone] == [len(rows) // 2 for rows in both]
+    for one, two in zip(alone, both, strict=True):
+        assert sorted(two) == sorted([*one, *one])
+
+
+#: What differs from one complaint to the next.
+_OWN = {"id", "reference", "external_id", "queue", "key", "previous", "hash", "chain_head", "link_token"}
+
+
+def _told(session: Session, table: type[SQLModel]) -> list[str]:
+    """The rows without ids and instants."""
+    return [
+        str(
+            {
+                k: v
+                for k, v in row.model_dump().items()
+                if k not in _OWN and not k.endswith(("_id", "_at")) and k != "at"
+            }
+        )
+        for row in session.exec(select(table)).all()
+    ]

@@ -21,7 +21,7 @@ up: install
 
 test: install
 	@sh deployments/install.sh browser
-	@$(BIN)/pytest -n 2 --dist loadgroup
+	@$(BIN)/pytest -n 2
 
 check: install
 	$(BIN)/ruff check .

@@ -5,9 +5,10 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
+from xdist.scheduler import LoadScopeScheduling
 
 from tests.databases import Databases
 
@@ -20,12 +21,22 @@ _ON_A_RUNNING_SYSTEM = ("e2e", "chaos")
 _LONG = ("flows", "stories")
 
 
+class Together(LoadScopeScheduling):
+    """Tests side by side (`pytest -n`): what shares something dear is run by one process, in its order."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        path = nodeid.partition("::")[0]
+        folder = path.split("/")[-2]
+        return "system" if folder in _ON_A_RUNNING_SYSTEM else folder if folder in _LONG else path
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Together:
+    """Whatever `--dist` says."""
+    return Together(config, log)
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The order above. What shares something dear stays together when tests run side by side (`pytest -n`)."""
-    for item in items:
-        folder = item.path.parent.name
-        group = "system" if folder in _ON_A_RUNNING_SYSTEM else folder if folder in _LONG else str(item.path)
-        item.add_marker(pytest.mark.xdist_group(group))
+    """The order above."""
     items.sort(key=_place)
 
 

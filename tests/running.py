@@ -33,7 +33,7 @@ from tests.ports import free_port
 ROOT = Path(__file__).resolve().parents[1]
 Json = dict[str, Any]
 #: Longest wait for one thing to happen, in seconds.
-PATIENCE = 120.0
+PATIENCE = 240.0
 LIVE = ("RUNNING", "PENDING", "SCHEDULED", "PAUSED", "CANCELLING")
 
 

@@ -20,6 +20,8 @@ import pytest
 from complaints.crashpoints import POINTS
 from tests.running import System, sample
 
+#: Leases of dead processes must run out, on machines of any speed.
+pytestmark = pytest.mark.timeout(1200)
 _WORKERS = ("worker-1", "worker-2")
 #: Which parts come by which crash point: the door acts on what it stored, workers on what their tasks stored.
 _REACHED_BY = {

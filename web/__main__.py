@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import gc
 
 import uvicorn
 
@@ -17,8 +18,12 @@ def main() -> None:
     parser.add_argument("--host", default=settings.host, help="address to listen on (default: %(default)s)")
     parser.add_argument("--port", type=int, default=settings.web_port, help="port to listen on (default: %(default)s)")
     given = parser.parse_args()
+    served = create_app(app())
+    gc.collect()
+    gc.freeze()  # what is there now lives as long as the process: do not look at it in every collection
+    gc.set_threshold(20_000, 20, 20)
     uvicorn.run(
-        create_app(app()),
+        served,
         host=given.host,
         port=given.port,
         log_level=settings.log_level.lower(),

@@ -25,7 +25,7 @@ from web.language import N_
 
 router = APIRouter(route_class=PageRoute)
 _MOST_AT_ONCE = 200
-_COUNTS_LAST = timedelta(seconds=20)
+_COUNTS_LAST = timedelta(seconds=45)
 _VIEWS = {
     View.MINE: N_("Mine"),
     View.TEAM: N_("My teams"),

@@ -56,6 +56,7 @@ class Portal:
             trim_blocks=True,
             lstrip_blocks=True,
             extensions=["jinja2.ext.i18n"],
+            auto_reload=False,  # templates do not change while we run
         )
         environment.install_gettext_translations(words(language, "portal"), newstyle=True)  # type: ignore[attr-defined]  # i18n
         environment.globals |= {

@@ -194,7 +194,7 @@ class Stack:
             "PREFECT_API_DATABASE_CONNECTION_URL": database,
             "PREFECT_SERVER_API_AUTH_STRING": self.settings.prefect_auth(),
         }
-        command = [sys.executable, "-m", "prefect", "server", "start"]
+        command = [sys.executable, "-m", "deployments.prefect_server", "server", "start"]
         command += ["--host", self.settings.prefect_host, "--port", str(self.settings.prefect_port)]
         return Part("prefect", command, env, self._log("prefect"), lambda: self._answers("/health"), BEHIND)
 

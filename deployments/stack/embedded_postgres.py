@@ -68,6 +68,10 @@ _TUNING = {
 _FORGETFUL = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "shared_buffers": "128MB"}
 
 
+#: A line of the log before each start.
+_START = "-- PostgreSQL is started --"
+
+
 @dataclass
 class Running:
     """A running cluster, made by `start`."""
@@ -354,6 +358,8 @@ def _server(folder: Path, host: str, port: int, durable: bool) -> list[str]:
 
 def _launch(command: list[str], log: Path) -> subprocess.Popen[bytes]:
     with log.open("ab") as output:
+        output.write(f"{_START}\n".encode())
+        output.flush()
         return subprocess.Popen(
             command,
             stdin=subprocess.DEVNULL,
@@ -414,7 +420,7 @@ def _end(process: subprocess.Popen[bytes], timeout: float) -> None:
 
 def _last_words(log: Path) -> str:
     """The line of the last start that tells why it failed; refusals of early connections are no reason."""
-    lines = log.read_text(errors="replace").splitlines() if log.exists() else []
+    lines = log.read_text(errors="replace").rpartition(_START)[2].splitlines()[1:] if log.exists() else []
     telling = [line for line in lines[-50:] if ("FATAL" in line or "PANIC" in line) and "starting up" not in line]
     return (telling or lines or ["it left no message."])[-1]
 

@@ -14,7 +14,7 @@ from bench import prefect_floor, product
 def main() -> None:
     """Measure the product, then the peer; print one table and one JSON line."""
     home = Path(tempfile.mkdtemp(prefix="complaints-bench-"))
-    rows, more = product.measure(home / "product", lifecycles=100, suspended=20_000, rows=5_000)
+    rows, more = product.measure(home / "product", lifecycles=100, suspended=20_000, rows=10_000)
     cores = sorted(os.sched_getaffinity(0))[:2]
     stock = prefect_floor.peer(home / "peer", product.free_port(), cores, runs=2, seconds=120)
     ratio = rows[0].value / stock.per_second if stock.per_second else float("inf")

@@ -1,4 +1,4 @@
-"""`make bench`: the product's figures and, in the same run, the peer: Prefect's own process worker, on two cores."""
+"""`make bench`: the product's figures and, in the same run, its peers: Prefect's process worker, django-helpdesk."""
 
 from __future__ import annotations
 
@@ -8,19 +8,21 @@ import shutil
 import tempfile
 from pathlib import Path
 
-from bench import prefect_floor, product
+from bench import prefect_floor, product, sla_bench
 
 
 def main() -> None:
-    """Measure the product, then the peer; print one table and one JSON line."""
+    """Measure the product and its peers; print one table and one JSON line."""
     home = Path(tempfile.mkdtemp(prefix="complaints-bench-"))
     rows, more = product.measure(home / "product", lifecycles=100, suspended=20_000, rows=10_000)
     cores = sorted(os.sched_getaffinity(0))[:2]
     stock = prefect_floor.peer(home / "peer", product.free_port(), cores, runs=2, seconds=120)
     ratio = rows[0].value / stock.per_second if stock.per_second else float("inf")
     rows.insert(1, product.Row("… times Prefect's process worker", ratio, "×", "≥ 20", ratio >= 20))
+    (home / "sla").mkdir()
+    rows += sla_bench.measure(home / "sla", cases=100_000, rungs=10_000)
     for row in rows:
-        print(f"{'✓' if row.met else '✗'} {row.name:55} {row.value:10.2f} {row.unit:12} must be {row.target}")
+        print(f"{'✓' if row.met else '✗'} {row.name:72} {row.value:10.2f} {row.unit:12} must be {row.target}")
     for name, values in more.items():
         print(f"  {name}: " + ", ".join(f"{k} {v:.3f}" for k, v in sorted(values.items())))
     figures = {r.name: round(r.value, 3) for r in rows}

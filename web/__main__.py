@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import gc
 
 import uvicorn
 
+from config.garbage import collect_seldom
 from config.wiring import app
 from web.app import create_app
 
@@ -19,9 +19,7 @@ def main() -> None:
     parser.add_argument("--port", type=int, default=settings.web_port, help="port to listen on (default: %(default)s)")
     given = parser.parse_args()
     served = create_app(app())
-    gc.collect()
-    gc.freeze()  # what is there now lives as long as the process: do not look at it in every collection
-    gc.set_threshold(20_000, 20, 20)
+    collect_seldom()
     uvicorn.run(
         served,
         host=given.host,

@@ -209,7 +209,7 @@ def customer_replied(work: Work, complaint: Complaint, command: commands.Custome
     post(
         work,
         complaint,
-        mailtext.plain(command.answer),
+        mailtext.plain(command.answer) if work.actor.kind == "key" else command.answer,  # a mail that was passed on
         direction="in",
         audience=Audience.COMPLAINANT,
         kind="answer",

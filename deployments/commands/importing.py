@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import csv
-import gc
 import sys
 import time
 from collections.abc import Iterable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from dataclasses import asdict, dataclass
 from itertools import islice
 from pathlib import Path
@@ -20,6 +19,7 @@ from channels import mapping
 from channels.reader import BadRow, Reader, Row
 from complaints.domain.errors import InvalidInput
 from complaints.services import intake
+from config.garbage import collect_seldom
 from config.wiring import app, wall_clock
 from deployments.commands.output import OPERATOR, AsJson, emit, err, facts, out, table
 
@@ -55,9 +55,9 @@ def import_file(
     Exit code 0: all rows are good; 2: some are bad, the others were taken; 1: nothing was, the file cannot be used.
     """
     the, tally, shown = app(), Tally(), list[BadRow]()
+    collect_seldom()  # thousands of rows live as long as their batch
     began = time.perf_counter()
     with ExitStack() as stack:
-        stack.enter_context(_seldom_collecting())
         reader = stack.enter_context(_open(file, map_, encoding, source, the.settings.time_zone))
         report = stack.enter_context(_ErrorFile(file) if errors else ExitStack())
         progress = stack.enter_context(_progress(as_json))
@@ -90,19 +90,6 @@ def _open(file: Path, map_: str, encoding: str | None, source: str, zone: str) -
         except ValueError:
             raise InvalidInput("at most 32 small letters, digits, dashes and underscores", "--source") from None
     return Reader(file, chosen, now=wall_clock(), zone=zone, encoding=encoding)
-
-
-@contextmanager
-def _seldom_collecting() -> Iterator[None]:
-    """Thousands of rows live as long as their batch: to look for garbage among them took a quarter of an import."""
-    before = gc.get_threshold()
-    gc.freeze()
-    gc.set_threshold(20_000, 20, 100)
-    try:
-        yield
-    finally:
-        gc.set_threshold(*before)
-        gc.unfreeze()
 
 
 def _batches(rows: Iterable[Row | BadRow], size: int) -> Iterator[list[Row | BadRow]]:

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import gc
 import logging
 import os
 import signal
 import threading
 from types import FrameType
 
+from config.garbage import collect_seldom
 from deployments.warm_worker.flows import preload
 from deployments.warm_worker.worker import WarmWorker
 
@@ -28,9 +28,7 @@ def main() -> int:
         raise SystemExit("PREFECT_API_URL is not set: give the address of the Prefect server's API.")
     for package in options.preload:
         preload(package)
-    gc.collect()
-    gc.freeze()  # what was imported lives as long as the process: do not look at it in every collection
-    gc.set_threshold(20_000, 20, 20)
+    collect_seldom()
     return _serve(options)
 
 

@@ -6,13 +6,16 @@ from collections.abc import Callable, Mapping
 from uuid import UUID
 
 import pytest
+from sqlmodel import select
 
 from complaints.archive.verify import verify
 from complaints.domain.errors import ActionNotAllowed, ContentGateFailed, Forbidden, InvalidInput
 from complaints.domain.intake import NewComplainant
-from complaints.domain.ports import Letter
+from complaints.domain.ports import Actor, Letter
 from complaints.domain.vocabulary import OPEN, Channel, Language, Need, Role, Status, StepKind
 from complaints.notify.render import TemplateRenderer
+from complaints.services import actions
+from complaints.store.tables import Message
 from tests.integration.desk import (
     ALARMING,
     CUSTOMER,
@@ -579,3 +582,15 @@ def test_a_mail_in_html_is_kept_as_its_words(desk: Desk) -> None:
     assert (row.narrative, row.extra["html"]) == ("The heater leaks.\nBob", mail)
     typed = desk.complaint(desk.submit(mail, channel=Channel.PORTAL))
     assert typed.narrative == mail
+
+
+@pytest.mark.parametrize(("kind", "kept"), [("key", "Model 5\nBob"), ("complainant", "<p>Model 5</p><p>Bob</p>")])
+def test_a_mail_that_is_passed_on_is_its_words_and_what_somebody_typed_stays(desk: Desk, kind: str, kept: str) -> None:
+    case = desk.submit()
+    desk.act(case, desk.agent, "ask_customer", question="Which model?")
+    someone = Actor(kind, str(desk.complaint(case).complainant_id), "Bob", frozenset({Role.AGENT, Role.COMPLAINANT}))
+    with desk.store.work(someone) as work:
+        answer = {"answer": "<p>Model 5</p><p>Bob</p>"}
+        actions.act(work, desk.complaint(case).reference, "customer_replied", answer)
+        rows = work.session.exec(select(Message.body).where(Message.complaint_id == case, Message.kind == "answer"))
+        assert rows.all() == [kept]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from uuid import UUID
 
 from sqlalchemy import ColumnElement, and_
 from sqlmodel import col, func, select
@@ -27,13 +28,15 @@ class Request:
     holder: str
 
 
-def waiting(work: Work, kinds: Sequence[StepKind] = KINDS, most: int | None = MOST) -> list[Request]:
-    """The requests that the actor sees, due first; those without a due time in the order they came."""
+def waiting(
+    work: Work, kinds: Sequence[StepKind] = KINDS, most: int | None = MOST, only: UUID | None = None
+) -> list[Request]:
+    """The requests that the actor sees, due first, those without a due time in the order they came; or `only` one."""
     found = work.session.exec(
         select(Step, Complaint, Person.name)
         .join(Complaint, col(Complaint.id) == col(Step.complaint_id))
         .outerjoin(Person, col(Person.id) == col(Step.assignee_id))
-        .where(_open(work, kinds))
+        .where(_open(work, kinds), *([Step.id == only] if only else []))
         .order_by(col(Step.due_at).asc().nulls_last(), col(Step.opened_at), col(Step.id))
         .limit(most)
     ).all()

@@ -16,7 +16,7 @@ from sqlalchemy import ColumnElement, Float, Select, case, cast, exists, func, o
 from sqlmodel import col, select
 
 from complaints.domain.vocabulary import Finding, Role
-from complaints.store.tables import AT_WORK, Clock, Complainant, Complaint, Person, Survey
+from complaints.store.tables import AT_WORK, Clock, Complainant, Complaint, Party, Person, Survey
 from complaints.store.unit import Work
 
 #: Ages of the backlog: from so many days on.
@@ -129,7 +129,7 @@ def _own_affairs(work: Work) -> list[UUID]:
     who = select(Complainant.id).where(
         or_(func.lower(col(Complainant.email)).in_(mails), func.lower(col(Complainant.name)).in_(related))
     )
-    found = set(work.session.exec(select(Complaint.id).where(col(Complaint.complainant_id).in_(who))).all())
+    found = set(work.session.exec(select(Party.complaint_id).where(col(Party.complainant_id).in_(who))).all())
     if related:
         named = or_(
             func.lower(col(Complaint.responsible_unit)).in_(related), col(Complaint.reference).in_(_upper(related))

@@ -10,8 +10,10 @@ from uuid import UUID
 from fastapi import APIRouter
 from fastapi.responses import Response
 
+from complaints.domain.errors import NotFound
 from complaints.services import approvals
 from complaints.services.approvals import KINDS
+from complaints.store.tables import Step
 from web.console import case, case_steps
 from web.console.pages import Screen
 from web.console.route import PageRoute
@@ -36,15 +38,20 @@ _COLUMNS = (
 @router.get("/approvals")
 def show(screen: Witness, kind: str = "", step: str = "") -> Response:
     """The queue, and beside it one request with all that is needed to decide."""
-    return _page(screen, kind, step)
+    try:
+        asked = UUID(step)
+    except ValueError:
+        asked = None
+    return _page(screen, kind, asked)
 
 
-def _page(screen: Screen, kind: str, step: str, status: int = HTTPStatus.OK, **sent: Any) -> Response:
+def _page(screen: Screen, kind: str, step: UUID | None, status: int = HTTPStatus.OK, **sent: Any) -> Response:
     kinds = [k for k in KINDS if k == kind] or list(KINDS)
     with screen.reading() as work:
         found = approvals.waiting(work, kinds)
         counts = approvals.counts(work)
-        chosen = next((r for r in found if str(r.step.id) == step), found[0] if found else None)
+        asked = approvals.waiting(work, most=None, only=step) if step else []  # it may be beyond those that are listed
+        chosen = next(iter(asked or found), None)
         values = case.gather(screen, work, chosen.complaint, step=str(chosen.step.id), **sent) if chosen else {}
     tabs = [(_HOME, screen.speech.say(N_("All")), _told(sum(counts.values())))]
     tabs += [(f"{_HOME}?kind={k}", screen.label("step", k), _told(counts[k])) for k in KINDS]
@@ -61,10 +68,12 @@ def decide(screen: Approver, reference: str, step_id: UUID, entries: Entries, ki
     """Decide one request; the next one is shown."""
     with screen.reading() as work:
         case.belongs(work, reference, step_id)
+        if work.session.get_one(Step, step_id).kind not in KINDS:
+            raise NotFound("request", step_id)
 
     def again(given: Mapping[str, Any], faults: Mapping[str, str]) -> Response:
         wrong = HTTPStatus.UNPROCESSABLE_ENTITY
-        return _page(screen, kind, str(step_id), wrong, given=given, faults=faults)
+        return _page(screen, kind, step_id, wrong, given=given, faults=faults)
 
     return case_steps.carry_out(
         screen, reference, step_id, entries, again, lambda said: screen.go(_address(kind), said)

@@ -8,6 +8,7 @@ import io
 import pytest
 
 from complaints.domain.vocabulary import Role, StepKind
+from complaints.services import approvals
 from tests.web.console.casework import TEAMS, Desk
 from tests.web.console.conftest import text_of
 
@@ -106,3 +107,15 @@ def test_new_links_are_sent_and_the_old_ones_open_nothing(desk: Desk) -> None:
     assert (desk.events("links_reissued"), desk.events("links_revoked")) == (1, 1)
     said = text_of(desk.li.get(desk.path).text)
     assert "Tracking links were revoked." in said
+
+
+def test_what_is_beyond_the_list_keeps_its_form_and_no_other_task_is_decided_here(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    desk.to_approval()
+    monkeypatch.setattr(approvals.waiting, "__defaults__", (approvals.KINDS, 0, None))
+    wrong = desk.bo.post(decision(desk, StepKind.APPROVAL), decision="send_back", reason="")
+    assert 'id="reason-error"' in wrong.text
+    assert f'action="{decision(desk, StepKind.APPROVAL)}"' in wrong.text
+    assert desk.bo.post(decision(desk, StepKind.TRIAGE), decision="investigate").status_code == 404
+    assert desk.bo.get(f"{HOME}?step=nonsense").status_code == 200

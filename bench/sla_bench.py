@@ -188,12 +188,12 @@ def once_each(desk: Desk, expected: int) -> bool:
     return bool(rungs == logged == cases == told == expected)
 
 
-def lateness(desk: Desk, interval: float, seconds: float, count: int = 400) -> tuple[float, float]:
-    """p99 of rungs' lateness while a clock ticks each `interval` seconds, and the longest tick, by the clock on the
-    wall."""
+def lateness(desk: Desk, interval: float, seconds: float, count: int = 400) -> float:
+    """p99 of the lateness of rungs that come due over so many `seconds`, while a clock ticks each `interval` seconds,
+    by the clock on the wall."""
     data = bundle().model_dump(mode="json")
     rule: dict[str, Any] = {"name": "resolve", "kind": "internal", "stops": ["send_response"]}
-    rule |= {"budget": {"amount": 60, "unit": "seconds"}, "rungs": [{"share": 1.0, "actions": ["remind_assignee"]}]}
+    rule |= {"budget": {"amount": 90, "unit": "seconds"}, "rungs": [{"share": 1.0, "actions": ["remind_assignee"]}]}
     mine = next(p for p in data["sla"]["profiles"] if p["key"] == "default") | {"clocks": [rule]}
     data["sla"]["profiles"], data["hash"] = [mine], "lateness"
     policy = PolicyBundle.model_validate(data)
@@ -201,22 +201,20 @@ def lateness(desk: Desk, interval: float, seconds: float, count: int = 400) -> t
     store = Store(desk.engine, StoredPolicies(desk.engine, wall_clock), wall_clock)
     now = wall_clock()
     news = [
-        NewComplaint(narrative=f"Late {n}.", received_at=now - timedelta(seconds=60 - random.uniform(2, seconds)))
+        NewComplaint(narrative=f"Late {n}.", received_at=now - timedelta(seconds=90 - random.uniform(2, seconds)))
         for n in range(count)
     ]
     with store.work(SYSTEM) as work:
         ids = [t.id for t in intake.submit_many(work, news)]
-    longest, end = 0.0, time.monotonic() + seconds + interval
-    while time.monotonic() < end:
-        began = time.monotonic()
+    end = time.monotonic() + seconds + interval
+    while (began := time.monotonic()) < end:
         clocks.tick(store)
-        longest = max(longest, time.monotonic() - began)
         time.sleep(max(0.0, interval - (time.monotonic() - began)))
     with desk.engine.connect() as connection:
         query = text("select lateness from rung join clock c on c.id = clock_id where c.complaint_id = any(:ids)")
         late = sorted(connection.execute(query, {"ids": ids}).scalars())
     assert len(late) == count, f"{len(late)} of {count} rungs fired"
-    return late[int(len(late) * 0.99)], longest
+    return float(late[int(len(late) * 0.99)])
 
 
 def lives(desk: Desk) -> list[UUID]:
@@ -356,11 +354,12 @@ def measure(home: Path, cases: int, rungs: int, *, with_peer: bool = True) -> It
     with desks(home / "ladder") as desk:
         due = desk.submit()
         desk.at = ONE_DUE - timedelta(hours=2)
-        calm = desk.submit("Another machine, received two days later.")
+        calm = desk.submit("Another machine, received two days later.", jurisdiction="us")  # CFPB's clocks beside ours
         multiply(desk, calm, 1, cases)
         desk.at = ONE_DUE - timedelta(minutes=90)
         usual, worst = idle_tick(desk)
-        name = f"tick with nothing due, {cases:,} complaints × {len(desk.clocks(calm))} clocks, median"
+        running = sum(clock.stopped_at is None for clock in desk.clocks(calm).values())
+        name = f"tick with nothing due, {cases:,} complaints × {running} running clocks, median"
         yield Row(name, usual * 1000, "ms", "≤ 50", usual <= 0.05)
         yield Row("… the slowest of 40", worst * 1000, "ms", "≤ 50", worst <= 0.05)
         multiply(desk, due, cases + 1, cases + rungs - 1)
@@ -372,9 +371,8 @@ def measure(home: Path, cases: int, rungs: int, *, with_peer: bool = True) -> It
         if with_peer:
             yield from compared(desk, home, rungs)
     with desks(home / "rest") as desk:
-        late, tick = lateness(desk, 2.0, 12.0)
-        yield Row("lateness at rest, ticking each 2 s, p99", late, "s", "≤ 2 s + a tick", late <= 2 + 2 * tick + 0.2)
-        yield Row("… so at 30 s, p99 at most", 30 + max(late - 2, tick), "s", "≤ 35", 30 + max(late - 2, tick) <= 35)
+        late = lateness(desk, 30.0, 60.0)
+        yield Row("lateness of a rung at rest, ticking each 30 s, p99", late, "s", "≤ 35", late <= 35)
     with desks(home / "history") as desk:
         each = cases // 4
         for n, case in enumerate(lives(desk)):

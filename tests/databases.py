@@ -76,10 +76,12 @@ class Databases:
         self._drop(str(make_url(url).database))
 
     def disconnect(self, url: str) -> None:
-        """End all connections to a database made here."""
+        """End all clients' connections to a database made here; who vacuums it may go on."""
         with psycopg.connect(self.admin, autocommit=True) as connection:
             connection.execute(
-                "select pg_terminate_backend(pid) from pg_stat_activity where datname = %s", [make_url(url).database]
+                "select pg_terminate_backend(pid) from pg_stat_activity"
+                " where datname = %s and backend_type = 'client backend'",
+                [make_url(url).database],
             )
 
     def _template(self) -> str:

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from complaints.domain.calendars import calendar, reaching
 from complaints.domain.clocks import Case, Clocks, Happened, after, backdated, concerns, extended, react
@@ -16,8 +16,7 @@ from complaints.domain.policy import PolicyBundle
 WARNED_AT = 0.75
 
 
-@dataclass(frozen=True)
-class LogEntry:
+class LogEntry(NamedTuple):
     """One event of a case log, as far as clocks are concerned."""
 
     kind: str

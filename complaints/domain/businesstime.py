@@ -96,7 +96,7 @@ class Line:
         return self.starts[i] + open_seconds - self.sums[i]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class BusinessCalendar:
     """When work is done. `holidays` close a day and say why; `extra_days` open one (make-up working days)."""
 
@@ -108,9 +108,6 @@ class BusinessCalendar:
     first_year: int = 2000
     last_year: int = 2040
     always: bool = False
-
-    def __hash__(self) -> int:
-        return hash(self.key)
 
     def windows(self, day: date) -> tuple[Window, ...]:
         """The open windows of a day, in order; empty when it is closed."""
@@ -129,6 +126,17 @@ class BusinessCalendar:
 
         A wall time that a clock change skips is the moment of the change; one that it repeats is its first occurrence.
         """
+        known = self._instants.get((day, minutes))
+        if known is None:
+            known = self._instants[day, minutes] = self._instant(day, minutes)
+        return known
+
+    @cached_property
+    def _instants(self) -> dict[tuple[date, int], datetime]:
+        """What was asked before: the same few days are asked for again and again."""
+        return {}
+
+    def _instant(self, day: date, minutes: int) -> datetime:
         whole, rest = divmod(minutes, 1440)
         local = datetime.combine(day + whole * _DAY, time(rest // 60, rest % 60), tzinfo=self.zone)
         there = local.astimezone(UTC)

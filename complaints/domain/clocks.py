@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from complaints.domain.businesstime import Budget
 from complaints.domain.ledger import Ledger
@@ -29,8 +29,7 @@ _PAUSING = {
 }
 
 
-@dataclass(frozen=True)
-class Case:
+class Case(NamedTuple):
     """What clocks need to know of a complaint at the moment of an event."""
 
     received_at: datetime
@@ -41,8 +40,7 @@ class Case:
     closing: str | None = None
 
 
-@dataclass(frozen=True)
-class Happened:
+class Happened(NamedTuple):
     """One event of the case log; `moved` when it changed the status."""
 
     kind: str
@@ -50,8 +48,7 @@ class Happened:
     moved: bool = False
 
 
-@dataclass(frozen=True)
-class Running:
+class Running(NamedTuple):
     """One round of one clock, with its books."""
 
     profile: str
@@ -68,22 +65,30 @@ class Clocks:
     running: tuple[Running, ...] = ()
 
 
-def triggers(policy: PolicyBundle) -> frozenset[str]:
-    """Kinds of event that some clock of the policy listens to."""
-    known = _TRIGGERS.get(policy.hash)
+@dataclass(frozen=True)
+class _Heard:
+    """Kinds of event that some clock of a policy listens to, and those of them that may start one."""
+
+    any: frozenset[str]
+    starting: frozenset[str]
+
+
+def _heard(policy: PolicyBundle) -> _Heard:
+    known = _HEARD.get(policy.hash)
     if known is None:
         rules = [c for p in policy.sla.profiles for c in p.clocks]
-        named = {e for c in rules for e in (c.starts, *c.stops, *c.restarts, *c.continues)}
-        known = _TRIGGERS[policy.hash] = frozenset(named | RECLASSIFIES | _BEGINS_WORK)
+        starting = frozenset({e for c in rules for e in (c.starts, *c.restarts)} | RECLASSIFIES | _BEGINS_WORK)
+        others = frozenset({e for c in rules for e in (*c.stops, *c.continues)})
+        known = _HEARD[policy.hash] = _Heard(starting | others, starting)
     return known
 
 
-_TRIGGERS: dict[str, frozenset[str]] = {}
+_HEARD: dict[str, _Heard] = {}
 
 
 def concerns(policy: PolicyBundle, event: Happened) -> bool:
     """Could the event change any clock?"""
-    return event.moved or event.kind in triggers(policy)
+    return event.moved or event.kind in _heard(policy).any
 
 
 def react(policy: PolicyBundle, case: Case, clocks: Clocks, event: Happened) -> Clocks:
@@ -92,13 +97,13 @@ def react(policy: PolicyBundle, case: Case, clocks: Clocks, event: Happened) -> 
     found = list(clocks.running)
     if profiles != clocks.profiles:
         found = [c if c.profile in profiles else _ended(c, event.at) for c in found]
-    for key in profiles:
+    for key in profiles if event.kind in _heard(policy).starting else ():
         profile = policy.sla.profile(key)
         for rule in profile.clocks if profile else ():
             begun = _start(case, key, rule, found, event, selected=key not in clocks.profiles)
             if begun is not None:
                 found.append(begun)
-    return Clocks(profiles, tuple(_follow(policy, case, clock, event) for clock in found))
+    return Clocks(profiles, tuple([_follow(policy, case, clock, event) for clock in found]))
 
 
 def backdated(policy: PolicyBundle, clocks: Clocks, receipt: datetime) -> Clocks:
@@ -108,7 +113,7 @@ def backdated(policy: PolicyBundle, clocks: Clocks, receipt: datetime) -> Clocks
     def earlier(clock: Running) -> Running:
         rule, book = policy.sla.clock(clock.profile, clock.name), clock.ledger
         counts = rule is not None and rule.starts == "received" and clock.round == 1 and book.running
-        return replace(clock, ledger=book.backdated(receipt)) if counts and receipt < book.started_at else clock
+        return clock._replace(ledger=book.backdated(receipt)) if counts and receipt < book.started_at else clock
 
     return replace(clocks, running=tuple(earlier(c) for c in clocks.running))
 
@@ -121,14 +126,14 @@ def extended(policy: PolicyBundle, clocks: Clocks, name: str, extra: int, at: da
         if f"{clock.profile}.{clock.name}" != name or not book.running or rule is None or rule.extension is None:
             return clock
         granted = min(extra, rule.extension.most - book.extra)
-        return replace(clock, ledger=book.extend(at, granted, reason)) if granted > 0 else clock
+        return clock._replace(ledger=book.extend(at, granted, reason)) if granted > 0 else clock
 
     return replace(clocks, running=tuple(longer(c) for c in clocks.running))
 
 
 def _ended(clock: Running, at: datetime) -> Running:
     """The rule no longer applies to the case."""
-    return replace(clock, ledger=clock.ledger.cancel(at)) if clock.ledger.running else clock
+    return clock._replace(ledger=clock.ledger.cancel(at)) if clock.ledger.running else clock
 
 
 def _applying(policy: PolicyBundle, case: Case) -> tuple[str, ...]:
@@ -144,7 +149,7 @@ def _applying(policy: PolicyBundle, case: Case) -> tuple[str, ...]:
 
 
 def _budget(rule: ClockPolicy, severity: Severity) -> Budget:
-    return (rule.by_severity.get(severity) or rule.budget).budget()
+    return (rule.by_severity.get(severity) or rule.budget).budget
 
 
 def _start(
@@ -154,10 +159,12 @@ def _start(
 
     `selected`: the profile has come to apply by this event, perhaps again (then the clocks it had were cancelled).
     """
-    mine = [c for c in found if c.profile == profile and c.name == rule.name]
-    again = bool(mine) and event.kind in rule.restarts
     late = rule.starts == "received" and event.kind in RECLASSIFIES
     begins = event.kind == rule.starts or (rule.starts in _BEGINS_WORK and event.kind in _BEGINS_WORK)
+    if not (late or begins or event.kind in rule.restarts):
+        return None
+    mine = [c for c in found if c.profile == profile and c.name == rule.name]
+    again = bool(mine) and event.kind in rule.restarts
     there = bool(mine) and not (selected and all(c.ledger.cancelled for c in mine))
     if not again and (there or not (late or begins)):
         return None
@@ -169,10 +176,9 @@ def _start(
 
 
 def _follow(policy: PolicyBundle, case: Case, clock: Running, event: Happened) -> Running:
-    rule = policy.sla.clock(clock.profile, clock.name)
-    if rule is None:
+    rule, book = policy.sla.clock(clock.profile, clock.name), clock.ledger
+    if rule is None or not (book.running or event.kind in rule.continues):
         return clock
-    book = clock.ledger
     if case.closing in _ENDS_ALL and case.status is Status.CLOSED:
         book = book.cancel(event.at)
     if event.kind in rule.stops:
@@ -180,16 +186,17 @@ def _follow(policy: PolicyBundle, case: Case, clock: Running, event: Happened) -
     elif event.kind in rule.continues and not book.cancelled:
         book = book.continue_(event.at)
     if book.running:
-        reason = _PAUSING.get(case.status)
+        reason, budget = _PAUSING.get(case.status), _budget(rule, case.severity)
         book = book.pause(event.at, reason) if reason in rule.pauses else book.resume(event.at)
-        book = book.rebudget(event.at, _budget(rule, case.severity), f"severity {case.severity}")
-    return clock if book is clock.ledger else replace(clock, ledger=book)
+        if budget != book.budget_now:
+            book = book.rebudget(event.at, budget, f"severity {case.severity}")
+    return clock if book is clock.ledger else Running(clock.profile, clock.name, clock.round, book)
 
 
 def after(case: Case, kind: str, to_status: str | None, data: Mapping[str, Any]) -> Case:
     """The case after an event of its log, for replays: what the event says changed."""
     changes: dict[str, Any] = {}
-    if to_status is not None:
+    if to_status is not None and to_status != case.status:
         changes["status"] = Status(to_status)
     if kind == "classified":
         changes |= {"category": data["category"], "severity": Severity(data["severity"])}
@@ -203,4 +210,4 @@ def after(case: Case, kind: str, to_status: str | None, data: Mapping[str, Any])
         changes["received_at"] = min(case.received_at, datetime.fromisoformat(data["earlier_receipt"]))
     elif kind == "reopen":
         changes["closing"] = None
-    return replace(case, **changes) if changes else case
+    return case._replace(**changes) if changes else case

@@ -80,7 +80,8 @@ class Ledger:
     def _switch(self, at: datetime, reason: str) -> Ledger:
         last = self.intervals[-1]
         at = max(at, last.start)
-        return replace(self, intervals=(*self.intervals[:-1], replace(last, end=at), Interval(at, None, reason)))
+        closed = Interval(last.start, at, last.reason)
+        return replace(self, intervals=(*self.intervals[:-1], closed, Interval(at, None, reason)))
 
     def stop(self, at: datetime) -> Ledger:
         """The duty is done."""
@@ -88,7 +89,8 @@ class Ledger:
             return self
         last = self.intervals[-1]
         at = max(at, last.start)
-        return replace(self, intervals=(*self.intervals[:-1], replace(last, end=at)), stopped_at=at)
+        closed = Interval(last.start, at, last.reason)
+        return replace(self, intervals=(*self.intervals[:-1], closed), stopped_at=at)
 
     def cancel(self, at: datetime) -> Ledger:
         """The duty has fallen away (withdrawn, merged)."""
@@ -107,8 +109,6 @@ class Ledger:
 
     def rebudget(self, at: datetime, budget: Budget, reason: str) -> Ledger:
         """Another budget (the severity changed); what was counted, paused and extended stays."""
-        if budget == self.budget_now:
-            return self
         return replace(self, changes=(*self.changes, Change(at, reason, budget=budget)))
 
     def backdated(self, at: datetime) -> Ledger:
@@ -121,6 +121,8 @@ class Ledger:
     @property
     def budget_now(self) -> Budget:
         """The budget in force, without extensions."""
+        if not self.changes:
+            return self.budget
         return next((c.budget for c in reversed(self.changes) if c.budget is not None), self.budget)
 
     @property
@@ -131,8 +133,8 @@ class Ledger:
     @cached_property
     def allowed(self) -> Budget:
         """The budget with its extensions."""
-        base = self.budget_now
-        return replace(base, amount=base.amount + self.extra)
+        base, extra = self.budget_now, self.extra
+        return replace(base, amount=base.amount + extra) if extra else base
 
     def suspended_between(self, start: datetime, end: datetime) -> list[tuple[datetime, datetime]]:
         """Suspended parts of a period."""

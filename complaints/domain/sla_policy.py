@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from datetime import date, time, timedelta
 from enum import StrEnum
+from functools import cached_property
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
@@ -70,6 +71,7 @@ class Duration(SlaSection):
     unit: Unit
     first_day: Literal[0, 1] = 0
 
+    @cached_property
     def budget(self) -> Budget:
         """For the ledger."""
         return Budget(self.amount, self.unit, self.first_day)
@@ -203,12 +205,19 @@ class SlaPolicy(SlaSection):
 
     def profile(self, key: str) -> Profile | None:
         """The profile with `key`."""
-        return next((p for p in self.profiles if p.key == key), None)
+        return self._profiles.get(key)
 
     def clock(self, profile: str, name: str) -> ClockPolicy | None:
         """The clock `profile.name`."""
-        found = self.profile(profile)
-        return next((c for c in found.clocks if c.name == name), None) if found else None
+        return self._clocks.get((profile, name))
+
+    @cached_property
+    def _profiles(self) -> dict[str, Profile]:
+        return {p.key: p for p in self.profiles}
+
+    @cached_property
+    def _clocks(self) -> dict[tuple[str, str], ClockPolicy]:
+        return {(p.key, c.name): c for p in self.profiles for c in p.clocks}
 
     def rungs(self, clock: ClockPolicy) -> tuple[RungPolicy, ...]:
         """The clock's own rungs and those of its ladder."""

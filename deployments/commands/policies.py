@@ -6,6 +6,7 @@ import sys
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import asdict
 from datetime import datetime
+from functools import cache
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Annotated
@@ -19,6 +20,7 @@ from complaints.domain.policy import PolicyBundle
 from complaints.services import access, administration, clocks
 from complaints.services import backtest as replaying
 from config import policy as loader
+from config.garbage import collect_seldom
 from config.policybook import StoredPolicies
 from config.wiring import app
 from deployments.commands.output import OPERATOR, AsJson, emit, err, facts, out, table
@@ -188,7 +190,7 @@ def backtest(
     total = replaying.count(app().engine, *period)
     tally = Tally()
     with (
-        ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool,
+        ProcessPoolExecutor(processes, get_context("spawn"), collect_seldom) as pool,
         Progress(console=err, transient=True, disable=as_json) as progress,
     ):
         job = progress.add_task(f"Replaying {total} complaints", total=total)
@@ -210,8 +212,11 @@ _COLUMNS = ("clock", "severity", "team", "clocks", "warned", "breached", "extend
 
 def _share(folder: Path, since: datetime, until: datetime, part: int, of: int) -> Tally:
     """One process's share of a back-test."""
-    the, other = app(), loader.load(folder)
-    return replaying.run(the.engine, the.policies.get, other, since, until, the.store.now(), part=part, of=of)
+    the = app()
+    return replaying.run(the.engine, the.policies.get, _read(folder), since, until, the.store.now(), part=part, of=of)
+
+
+_read = cache(loader.load)  # a process has several shares
 
 
 def _compared(tally: Tally) -> list[tuple[str, ...]]:

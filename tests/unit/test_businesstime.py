@@ -156,7 +156,7 @@ def due_day(clock: str, received: str) -> date:
     assert rule is not None
     calendar = CALENDARS.get(rule.calendar, ALWAYS)
     start = datetime.fromisoformat(received).replace(tzinfo=calendar.zone).astimezone(UTC)
-    due = Ledger.start(start, rule.budget.budget()).due(calendar)
+    due = Ledger.start(start, rule.budget.budget).due(calendar)
     assert due is not None
     return calendar.local_date(due - timedelta(seconds=1))
 

@@ -28,8 +28,8 @@ class Section(BaseModel):
 class Label(Section):
     """A name in both languages."""
 
-    en: str
-    zh: str
+    en: str = Field(description="English.")
+    zh: str = Field(description="Chinese.")
 
     def in_(self, language: Language) -> str:
         """The name in `language`."""
@@ -39,26 +39,28 @@ class Label(Section):
 class Category(Section):
     """One complaint category. `severity` is where classification starts from."""
 
-    key: Code
-    label: Label
-    team: Code
-    severity: Severity = Severity.MODERATE
+    key: Code = Field(description="Stable name, kept in complaints and reports; never reuse one.")
+    label: Label = Field(description="What people read.")
+    team: Code = Field(description="Team that gets these complaints.")
+    severity: Severity = Field(
+        default=Severity.MODERATE, description="Where classification starts from; words and flags may raise it."
+    )
     profiles: tuple[Code, ...] = Field(default=(), description="Regulatory profiles that apply, beside the default.")
 
 
 class RootCause(Section):
     """One root cause for statistics and corrective action."""
 
-    key: Code
-    label: Label
+    key: Code = Field(description="Stable name, kept in findings and reports.")
+    label: Label = Field(description="What people read.")
 
 
 class Taxonomy(Section):
     """Categories and root causes. `fallback` is used where no word decides."""
 
-    categories: tuple[Category, ...]
-    root_causes: tuple[RootCause, ...]
-    fallback: Code
+    categories: tuple[Category, ...] = Field(description="All categories, in the order lists show them.")
+    root_causes: tuple[RootCause, ...] = Field(description="Causes an investigation may find.")
+    fallback: Code = Field(description="Category of a complaint in which no word decides.")
 
     def category(self, key: str) -> Category | None:
         """The category with `key`."""
@@ -68,17 +70,19 @@ class Taxonomy(Section):
 class Team(Section):
     """A team; `email` receives its internal messages when a person has none."""
 
-    key: Code
-    label: Label
-    email: str | None = None
+    key: Code = Field(description="Stable name; people belong to teams by it.")
+    label: Label = Field(description="What people read.")
+    email: str | None = Field(default=None, description="Address for internal messages to the team as a whole.")
 
 
 class Routing(Section):
     """Who gets what. Queues: Prefect work queues by severity, lower number first."""
 
-    teams: tuple[Team, ...]
-    default_team: Code
-    queues: dict[Severity, str]
+    teams: tuple[Team, ...] = Field(description="All teams.")
+    default_team: Code = Field(description="Team for categories without one of their own.")
+    queues: dict[Severity, str] = Field(
+        description="Prefect work queue for each severity; the queue `urgent` is served first."
+    )
     auto_assign: bool = Field(default=True, description="Give new work to the least loaded present member.")
     min_confidence: float = Field(
         default=0.5,
@@ -96,11 +100,11 @@ class Routing(Section):
 class Authority(Section):
     """Who may promise what without a second pair of eyes."""
 
-    currency: Currency
+    currency: Currency = Field(description="ISO 4217, three capital letters; limits are in it.")
     limits: dict[Role, Decimal] = Field(description="Most that a role may grant per case, in `currency`.")
     approve_severities: tuple[Severity, ...] = Field(description="Severities that always need approval.")
-    approve_categories: tuple[Code, ...] = ()
-    approve_findings: tuple[Finding, ...] = ()
+    approve_categories: tuple[Code, ...] = Field(default=(), description="Categories that always need approval.")
+    approve_findings: tuple[Finding, ...] = Field(default=(), description="Findings that always need approval.")
 
 
 class Timings(Section):
@@ -109,30 +113,36 @@ class Timings(Section):
     customer_reply_within: timedelta = Field(description="Silence of the complainant after which work goes on.")
     confirm_within: timedelta = Field(description="Silence after the response that closes the case.")
     appeal_window: timedelta = Field(description="After closing, an appeal or reopening is possible this long.")
-    task_attempts: int = Field(default=3, ge=1, le=10)
+    task_attempts: int = Field(
+        default=3, ge=1, le=10, description="How often a task of the flow is tried before a person must look."
+    )
 
 
 class FastTrack(Section):
     """Standard solutions that may be used without an investigation."""
 
-    enabled: bool = True
+    enabled: bool = Field(default=True, description="Offer standard solutions at all.")
     automatic: bool = Field(
         default=True,
         description="Answer by machine when the classifier is sure enough.",
     )
-    min_confidence: float = Field(default=0.8, ge=0, le=1)
-    severities: tuple[Severity, ...] = (Severity.MINOR,)
+    min_confidence: float = Field(default=0.8, ge=0, le=1, description="How sure the classifier must be for that.")
+    severities: tuple[Severity, ...] = Field(default=(Severity.MINOR,), description="Only complaints this harmless.")
 
 
 class Solution(Section):
     """A standard solution (knowledge-base article): when its words fit, it answers the complaint."""
 
-    key: Code
-    category: Code
-    title: Label
-    body: Label
-    words_en: tuple[str, ...] = ()
-    words_zh: tuple[str, ...] = ()
+    key: Code = Field(description="Stable name; articles of the knowledge base refer to it.")
+    category: Code = Field(description="Category whose complaints it answers.")
+    title: Label = Field(description="Name of the solution.")
+    body: Label = Field(description="The answer the complainant reads.")
+    words_en: tuple[str, ...] = Field(
+        default=(), description="It fits an English complaint that has any of these words."
+    )
+    words_zh: tuple[str, ...] = Field(
+        default=(), description="It fits a Chinese complaint that has any of these words."
+    )
 
 
 class ResponsePolicy(Section):
@@ -143,16 +153,16 @@ class ResponsePolicy(Section):
         description="Severities for which a person reads the letter before it goes out.",
     )
     external_body: Label | None = Field(default=None, description="Where the complainant may turn if unsatisfied.")
-    signatory: Label
+    signatory: Label = Field(description="Who signs the letters.")
 
 
 class LifecyclePolicy(Section):
     """Timings, fast track and the response."""
 
-    timings: Timings
-    fast_track: FastTrack = FastTrack()
-    response: ResponsePolicy
-    solutions: tuple[Solution, ...] = ()
+    timings: Timings = Field(description="How long a case waits.")
+    fast_track: FastTrack = Field(default=FastTrack(), description="When a standard solution answers.")
+    response: ResponsePolicy = Field(description="What holds for the final response.")
+    solutions: tuple[Solution, ...] = Field(default=(), description="Standard solutions.")
 
     def solution(self, key: str) -> Solution | None:
         """The standard solution with `key`."""
@@ -162,9 +172,11 @@ class LifecyclePolicy(Section):
 class Notifications(Section):
     """How messages leave. Back-off doubles from `first_retry` to `longest_retry`; after `attempts` a letter is dead."""
 
-    attempts: int = Field(default=30, ge=1, le=100)
-    first_retry: timedelta = timedelta(seconds=5)
-    longest_retry: timedelta = timedelta(hours=1)
+    attempts: int = Field(
+        default=30, ge=1, le=100, description="Tries after which a letter is dead; an operator may replay it."
+    )
+    first_retry: timedelta = Field(default=timedelta(seconds=5), description="Pause after the first failure.")
+    longest_retry: timedelta = Field(default=timedelta(hours=1), description="Longest pause between two tries.")
     per_recipient_per_hour: int = Field(default=20, ge=1, description="Loop brake: most messages to one address.")
     silent_kinds: tuple[str, ...] = Field(default=(), description="Message kinds this company does not send.")
 
@@ -172,8 +184,8 @@ class Notifications(Section):
 class Retention(Section):
     """How long an archived dossier is kept before disposal is proposed."""
 
-    default: timedelta
-    by_category: dict[Code, timedelta] = {}
+    default: timedelta = Field(description="Time after archiving.")
+    by_category: dict[Code, timedelta] = Field(default={}, description="Other times, by category.")
 
 
 class PolicyBundle(Section):

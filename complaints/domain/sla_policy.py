@@ -30,32 +30,42 @@ class SlaSection(BaseModel):
 class Closure(SlaSection):
     """The company is closed (stocktaking, works holiday)."""
 
-    day: date
-    until: date | None = None
-    name: str
+    day: date = Field(description="First closed day.")
+    until: date | None = Field(default=None, description="Last closed day; without it, one day.")
+    name: str = Field(description="Said when a due time is explained.")
 
 
 class ExtraDay(SlaSection):
     """The company works on a day that would be closed; empty windows are those of a Monday."""
 
-    day: date
-    windows: tuple[Clocktime, ...] = ()
-    name: str = ""
+    day: date = Field(description="The day.")
+    windows: tuple[Clocktime, ...] = Field(default=(), description="When it is open; none: as on a Monday.")
+    name: str = Field(default="", description="Said when a due time is explained.")
 
 
 class CalendarPolicy(SlaSection):
     """One calendar. `country` takes public holidays from a maintained library; `CN` with its make-up working days."""
 
-    key: Code | Literal["24x7"]
-    zone: str = "UTC"
-    always: bool = False
-    week: dict[Weekday, tuple[Clocktime, ...]] = {}
-    country: str = ""
-    region: str = ""
-    closures: tuple[Closure, ...] = ()
-    extra_days: tuple[ExtraDay, ...] = ()
-    first_year: int = Field(default=2019, ge=1990, le=2100)
-    last_year: int = Field(default=2027, ge=1990, le=2100)
+    key: Code | Literal["24x7"] = Field(description="Name that clocks refer to.")
+    zone: str = Field(default="UTC", description="IANA time zone; windows are the wall time there.")
+    always: bool = Field(default=False, description="Open day and night; then nothing else is needed.")
+    week: dict[Weekday, tuple[Clocktime, ...]] = Field(
+        default={},
+        description='Open windows of a weekday, `mon = ["09:00-12:00", "13:30-18:00"]`; a day left out is closed.',
+    )
+    country: str = Field(default="", description="ISO 3166 code of the country whose public holidays are closed.")
+    region: str = Field(default="", description="Its subdivision, for holidays that only it has.")
+    closures: tuple[Closure, ...] = Field(default=(), description="Days on which the company is closed besides.")
+    extra_days: tuple[ExtraDay, ...] = Field(
+        default=(), description="Days on which it works though they would be closed."
+    )
+    first_year: int = Field(default=2019, ge=1990, le=2100, description="First year calculated with.")
+    last_year: int = Field(
+        default=2027,
+        ge=1990,
+        le=2100,
+        description="Last year calculated with; a year outside the library's data is an error.",
+    )
     provisional: tuple[int, ...] = Field(
         default=(),
         description="Years whose official calendar is not out yet: statutory days only, said by policy check.",
@@ -67,9 +77,11 @@ class CalendarPolicy(SlaSection):
 class Duration(SlaSection):
     """A budget as written in a policy file."""
 
-    amount: int = Field(ge=0, le=100_000)
-    unit: Unit
-    first_day: Literal[0, 1] = 0
+    amount: int = Field(ge=0, le=100_000, description="How many units.")
+    unit: Unit = Field(description="What is counted; working units need a calendar.")
+    first_day: Literal[0, 1] = Field(
+        default=0, description="Number of the day of receipt: 0, counting begins the day after; 1, it is the first day."
+    )
 
     @cached_property
     def budget(self) -> Budget:
@@ -93,11 +105,13 @@ class RungAction(StrEnum):
 class RungPolicy(SlaSection):
     """A rung: at a share of the budget (1.0 is due), or so long before (negative) or after the due time."""
 
-    share: float | None = Field(default=None, gt=0, le=10)
-    offset: timedelta | None = None
-    actions: tuple[RungAction, ...] = Field(min_length=1)
-    webhook: str | None = None
-    queue: str | None = None
+    share: float | None = Field(
+        default=None, gt=0, le=10, description="Share of the budget at which it fires; 1.0 is the due time."
+    )
+    offset: timedelta | None = Field(default=None, description="Or: so long after the due time, negative before it.")
+    actions: tuple[RungAction, ...] = Field(min_length=1, description="What happens.")
+    webhook: str | None = Field(default=None, description="Address called by `webhook`.")
+    queue: str | None = Field(default=None, description="Work queue that `change_queue` moves the case to.")
 
     @model_validator(mode="after")
     def _one(self) -> RungPolicy:
@@ -121,7 +135,7 @@ class RungPolicy(SlaSection):
 class ExtensionRule(SlaSection):
     """How a clock may be extended."""
 
-    roles: tuple[Role, ...] = (Role.LEAD, Role.MANAGER)
+    roles: tuple[Role, ...] = Field(default=(Role.LEAD, Role.MANAGER), description="Who may grant one.")
     most: int = Field(ge=1, description="Most units that may be granted in all: the hard cap.")
     notice: bool = Field(default=True, description="The complainant is told, before the old time is over.")
 
@@ -133,20 +147,22 @@ class ClockPolicy(SlaSection):
     complaint when it starts with `received`, else from its starting event.
     """
 
-    name: Code
-    kind: Literal["internal", "regulatory"]
-    starts: Code = "received"
-    stops: tuple[Code, ...]
-    restarts: tuple[Code, ...] = ()
+    name: Code = Field(description="Name within the profile; `profile.name` names the clock.")
+    kind: Literal["internal", "regulatory"] = Field(description="A duty from a rule, or a target of our own.")
+    starts: Code = Field(default="received", description="Event that starts it; `received` counts from the receipt.")
+    stops: tuple[Code, ...] = Field(description="Events by which the duty is done.")
+    restarts: tuple[Code, ...] = Field(default=(), description="Events that begin a fresh round.")
     continues: tuple[Code, ...] = Field(default=(), description="Events that take a stopped clock up again.")
-    budget: Duration
-    by_severity: dict[Severity, Duration] = {}
-    calendar: Code | Literal["24x7"] = "24x7"
-    pauses: tuple[Literal["awaiting_customer", "awaiting_third_party", "external"], ...] = ()
-    extension: ExtensionRule | None = None
-    ladder: Code | None = None
-    rungs: tuple[RungPolicy, ...] = ()
-    next: str = ""
+    budget: Duration = Field(description="How long.")
+    by_severity: dict[Severity, Duration] = Field(default={}, description="Other budgets for some severities.")
+    calendar: Code | Literal["24x7"] = Field(default="24x7", description="Calendar that working units are counted on.")
+    pauses: tuple[Literal["awaiting_customer", "awaiting_third_party", "external"], ...] = Field(
+        default=(), description="States of the case in which it stands still."
+    )
+    extension: ExtensionRule | None = Field(default=None, description="How it may be extended; without it, not at all.")
+    ladder: Code | None = Field(default=None, description="Ladder of `ladders.toml` that it climbs.")
+    rungs: tuple[RungPolicy, ...] = Field(default=(), description="Rungs of its own.")
+    next: str = Field(default="", description="What the complainant is told comes next.")
 
 
 class Letter(SlaSection):
@@ -154,31 +170,31 @@ class Letter(SlaSection):
 
     elements: tuple[
         Literal["reference", "outcome", "reasons", "remedy", "appeal_right", "external_body", "time_limit"], ...
-    ] = ()
+    ] = Field(default=(), description="The letter is not sent before it has these.")
 
 
 class Applies(SlaSection):
     """To which complaints a profile applies: any of these, or all."""
 
-    all: bool = False
-    jurisdictions: tuple[str, ...] = ()
-    categories: tuple[Code, ...] = ()
+    all: bool = Field(default=False, description="To every complaint.")
+    jurisdictions: tuple[str, ...] = Field(default=(), description="To complaints of these jurisdictions.")
+    categories: tuple[Code, ...] = Field(default=(), description="To complaints of these categories.")
     external: bool = Field(default=False, description="Clocks of an external body's case.")
 
 
 class Profile(SlaSection):
     """A set of clocks from one rule."""
 
-    key: Code
-    title_en: str
-    title_zh: str
-    evidence: Literal["R", "S", "M", "ours"]
-    citation: str
-    effective_from: date | None = None
-    effective_until: date | None = None
-    applies: Applies = Applies()
-    letter: Letter = Letter()
-    clocks: tuple[ClockPolicy, ...]
+    key: Code = Field(description="Stable name, kept with each complaint.")
+    title_en: str = Field(description="Name in English.")
+    title_zh: str = Field(description="Name in Chinese.")
+    evidence: Literal["R", "S", "M", "ours"] = Field(description="How well its numbers are founded, see below.")
+    citation: str = Field(description="The rule, article by article.")
+    effective_from: date | None = Field(default=None, description="For complaints received from this day on.")
+    effective_until: date | None = Field(default=None, description="For complaints received until this day.")
+    applies: Applies = Field(default=Applies(), description="Which complaints it applies to.")
+    letter: Letter = Field(default=Letter(), description="What the response must say.")
+    clocks: tuple[ClockPolicy, ...] = Field(description="Its clocks.")
 
     @property
     def verify_first(self) -> bool:
@@ -189,19 +205,19 @@ class Profile(SlaSection):
 class QuietHours(SlaSection):
     """Internal reminders wait until the quiet hours are over."""
 
-    start: time
-    end: time
-    zone: str
+    start: time = Field(description="Wall time at which they begin.")
+    end: time = Field(description="Wall time at which they end.")
+    zone: str = Field(description="IANA time zone.")
 
 
 class SlaPolicy(SlaSection):
     """All calendars, ladders and profiles."""
 
-    calendars: tuple[CalendarPolicy, ...] = ()
-    ladders: dict[Code, tuple[RungPolicy, ...]] = {}
-    quiet: QuietHours | None = None
+    calendars: tuple[CalendarPolicy, ...] = Field(default=(), description="All calendars.")
+    ladders: dict[Code, tuple[RungPolicy, ...]] = Field(default={}, description="Ladders that several clocks share.")
+    quiet: QuietHours | None = Field(default=None, description="When internal reminders wait; without it, never.")
     digest_above: int = Field(default=3, ge=1, description="More messages to one person in a tick become one digest.")
-    profiles: tuple[Profile, ...] = ()
+    profiles: tuple[Profile, ...] = Field(default=(), description="All profiles.")
 
     def profile(self, key: str) -> Profile | None:
         """The profile with `key`."""

@@ -61,6 +61,19 @@ LABELS: Mapping[str, _Words] = {
         "extension": ("extension", "延期"),
         "management_review": ("management review", "管理层审阅"),
     },
+    "clock": {
+        "ack": ("the acknowledgment", "受理告知"),
+        "accept": ("the acceptance", "受理"),
+        "decision": ("the decision on acceptance", "受理决定"),
+        "final": ("the final response", "最终答复"),
+        "investigate": ("the investigation", "调查核实"),
+        "mediation": ("the mediation", "调解"),
+        "reply": ("the reply", "答复"),
+        "resolve": ("the resolution", "解决"),
+        "response": ("the response", "答复"),
+        "summary": ("the summary response", "简要答复"),
+        "update": ("the progress report", "进展告知"),
+    },
     "reason": {
         "the complainant answered": ("the complainant answered", "投诉人已回复"),
         "the complainant wrote": ("the complainant wrote", "投诉人发来新消息"),
@@ -71,7 +84,7 @@ LABELS: Mapping[str, _Words] = {
 
 #: How the escalation ladder names what happened: clock, then the rung as a share of its time or a distance from the due
 #: instant.
-_RUNG = re.compile(r"(?P<clock>\w+\.\w+) (?:(?P<share>\d+)%|due(?P<seconds>[+-]\d+)s)")
+_RUNG = re.compile(r"(?P<profile>\w+)\.(?P<clock>\w+) (?:(?P<share>\d+)%|due(?P<seconds>[+-]\d+)s)")
 
 
 def label(table: str, code: str, *, chinese: bool) -> str:
@@ -85,13 +98,21 @@ def reason(text: str, *, chinese: bool) -> str:
     rung = _RUNG.fullmatch(str(text))  # str: an undefined value names itself
     if rung is None:
         return label("reason", text, chinese=chinese)
-    clock, share, seconds = rung["clock"], rung["share"], rung["seconds"]
+    clock, share, seconds = _clock(rung, chinese=chinese), rung["share"], rung["seconds"]
     if share is not None and int(share) != 100:
-        return f"时限 {clock} 已用去{share}%" if chinese else f"{share}% of the time of {clock} is used"
+        return f"{clock}时限已用去{share}%" if chinese else f"{share}% of the time for {clock} is used"
     if share is not None or int(seconds) == 0:
-        return f"时限 {clock} 已到期" if chinese else f"the time of {clock} is over"
+        return f"{clock}时限已到期" if chinese else f"the time for {clock} is over"
     away = timedelta(seconds=abs(int(seconds)))
     far = format_timedelta(away, threshold=2, locale="zh_Hans_CN" if chinese else "en")
     if int(seconds) < 0:
-        return f"时限 {clock} 将在{far}后到期" if chinese else f"{clock} is due in {far}"
-    return f"时限 {clock} 已超过{far}" if chinese else f"{clock} has been overdue for {far}"
+        return f"{clock}时限将在{far}后到期" if chinese else f"{clock} is due in {far}"
+    return f"{clock}时限已超过{far}" if chinese else f"{clock} has been overdue for {far}"
+
+
+def _clock(rung: re.Match[str], *, chinese: bool) -> str:
+    """What must be done in time, and under which rule if it is not a target of our own."""
+    name, profile = label("clock", rung["clock"], chinese=chinese), rung["profile"]
+    if profile == "default":
+        return name
+    return f"{name}（{profile}）" if chinese else f"{name} ({profile})"

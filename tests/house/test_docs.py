@@ -50,6 +50,10 @@ def test_the_reference_is_what_the_code_says(generator: ModuleType) -> None:
     assert {path.name for path in (ROOT / "docs" / "reference").glob("*.md")} == set(pages)
 
 
+def test_every_key_of_a_policy_file_is_explained() -> None:
+    assert re.findall(r"^\| `(\w+)` .*\|\s*\|$", text(ROOT / "docs" / "reference" / "policy.md"), re.MULTILINE) == []
+
+
 def test_every_setting_is_documented() -> None:
     page = text(ROOT / "docs" / "reference" / "settings.md")
     assert [name for name in Settings.model_fields if f"`COMPLAINTS_{name.upper()}`" not in page] == []

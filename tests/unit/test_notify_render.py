@@ -18,6 +18,8 @@ from complaints.domain.ports import Letter
 from complaints.domain.vocabulary import Language
 from complaints.notify.labels import LABELS
 from complaints.notify.render import SUBJECT_LIMIT, TEMPLATES, TemplateRenderer
+from config.policy import load
+from web.console.labels import TABLES
 
 AT = datetime(2026, 3, 4, 17, 30, tzinfo=UTC)
 LINK = "https://complaints.example/track/abc?x=1&y=2"
@@ -203,19 +205,21 @@ def test_words_of_others_are_neither_code_nor_markup(renderer: TemplateRenderer)
 def test_digest_stands_without_a_complaint(renderer: TemplateRenderer) -> None:
     found = renderer.render("digest", Language.EN, {"name": "", "kind": "digest", "items": FULL["items"]})
     assert found.subject == "Complaints that need attention: 1"
-    assert (
-        "EX-2026-000007: 80% of the time of fca.final is used, due 5 March 2026, 01:30 (China Standard Time)"
-        in found.text
-    )
+    due = "due 5 March 2026, 01:30 (China Standard Time)"
+    assert f"EX-2026-000007: 80% of the time for the final response (fca) is used, {due}" in found.text
 
 
 @pytest.mark.parametrize(
     ("code", "english", "chinese"),
     [
-        ("fca.final 50%", "50% of the time of fca.final is used", "时限 fca.final 已用去50%"),
-        ("fca.final 100%", "the time of fca.final is over", "时限 fca.final 已到期"),
-        ("fca.final due-7200s", "fca.final is due in 2 hours", "时限 fca.final 将在2小时后到期"),
-        ("fca.final due+86400s", "fca.final has been overdue for 24 hours", "时限 fca.final 已超过24小时"),
+        ("fca.final 50%", "50% of the time for the final response (fca) is used", "最终答复（fca）时限已用去50%"),
+        ("fca.final 100%", "the time for the final response (fca) is over", "最终答复（fca）时限已到期"),
+        ("default.investigate due-7200s", "the investigation is due in 2 hours", "调查核实时限将在2小时后到期"),
+        (
+            "acme.callback due+86400s",
+            "callback (acme) has been overdue for 24 hours",
+            "callback（acme）时限已超过24小时",
+        ),
         ("the complainant wrote", "the complainant wrote", "投诉人发来新消息"),
         ("她又打来电话", "她又打来电话", "她又打来电话"),
     ],
@@ -223,6 +227,13 @@ def test_digest_stands_without_a_complaint(renderer: TemplateRenderer) -> None:
 def test_reasons_in_words(renderer: TemplateRenderer, code: str, english: str, chinese: str) -> None:
     assert f"Why: {english}\n" in letter(renderer, "escalation", reason=code).text
     assert f"原因：{chinese}\n" in letter(renderer, "escalation", Language.ZH, reason=code).text
+
+
+def test_every_clock_of_the_product_has_words() -> None:
+    policies = Path(__file__).parents[2] / "config" / "policies"
+    clocks = {clock.name for folder in policies.iterdir() for p in load(folder).sla.profiles for clock in p.clocks}
+    assert clocks - LABELS["clock"].keys() == set()
+    assert clocks - TABLES["clock"].keys() == set()
 
 
 @pytest.mark.parametrize("kind", ["no_such_letter", "../en/response", "_open", ""])

@@ -310,7 +310,10 @@ def importing(the: System, rows: int, home: Path) -> tuple[float, float]:
 
 
 def at_rest(the: System, count: int, seconds: float) -> tuple[float, dict[str, float]]:
-    """CPU of the whole stack with so many suspended complaints, in cores; copies one suspended complaint by SQL."""
+    """CPU of the whole stack with so many suspended complaints, in cores; copies one suspended complaint by SQL.
+
+    The copies are vacuumed before the count begins: rows that came over days have been.
+    """
     reference, _ = the.submit(900_000)
     wait(lambda: _open_investigation(the, reference) is not None, 30)
     time.sleep(3)
@@ -338,7 +341,6 @@ def _copies(the: System, reference: str, count: int) -> None:
         _copy(connection, "step", "complaint_id = %s", source, {"id": "gen_random_uuid()", "complaint_id": "k.id"})
         _copy(connection, "clock", "complaint_id = %s", source, {"id": "gen_random_uuid()", "complaint_id": "k.id"})
         pairs = connection.execute("select run, state, n from copies").fetchall()
-        connection.execute("analyze")
     with psycopg.connect(prefect) as connection:
         connection.execute("create temp table copies (run uuid, state uuid, n int)")
         with connection.cursor().copy("copy copies from stdin") as copy:
@@ -350,7 +352,9 @@ def _copies(the: System, reference: str, count: int) -> None:
         _copy(connection, "flow_run", "id = %s", run, changes)
         _copy(connection, "flow_run_state", "id = %s", state[0], {"id": "k.state", "flow_run_id": "k.run"})
         connection.execute("update flow_run f set state_id = k.state from copies k where f.id = k.run")
-        connection.execute("analyze")
+    for database in (ours, prefect):
+        with psycopg.connect(database, autocommit=True) as connection:
+            connection.execute("vacuum analyze")
 
 
 def _copy(connection: psycopg.Connection[Any], table: str, where: str, key: Any, changes: dict[str, str]) -> None:

@@ -100,7 +100,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--queue", action="append", default=[], help="only this queue; may be repeated")
     parser.add_argument("--concurrency", type=int, default=20, help="segments at a time")
     parser.add_argument("--drain", type=float, default=8.0, help="seconds to finish segments after SIGTERM")
-    parser.add_argument("--poll", type=float, default=2.0, help="seconds between polls when nothing happens")
+    parser.add_argument("--poll", type=float, default=2.0, help="seconds between the pool's polls at rest")
     parser.add_argument("--share", type=_share, default=(1, 1), help="2/3: second of three workers of this pool")
     parser.add_argument("--preload", action="append", default=None, help="packages to import first (default: flows)")
     options = parser.parse_args()

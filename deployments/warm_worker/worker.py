@@ -58,7 +58,7 @@ class WarmWorker(BaseWorker[BaseJobConfiguration, BaseVariables, BaseWorkerResul
         share: tuple[int, int] = (1, 1),
         **more: Any,
     ) -> None:
-        """`poll` seconds between polls when nothing happens; `share` (2, 3): second of three workers of this pool."""
+        """`share` (2, 3): second of three workers of this pool; together they poll every `poll` seconds at rest."""
         # a limit of the base class crashes the worker when a run is resumed before its previous segment returned
         super().__init__(work_pool_name, *args, **{**more, "limit": None})
         self.concurrency, self.drain, self.poll, self.share = concurrency, drain, poll, share
@@ -149,7 +149,7 @@ class WarmWorker(BaseWorker[BaseJobConfiguration, BaseVariables, BaseWorkerResul
                 pause = min(pause * 2, 8.0)
                 continue
             with suppress(TimeoutError):
-                async with asyncio.timeout(self.poll):
+                async with asyncio.timeout(self.poll * self.share[1]):
                     await self._nudged.wait()
             await asyncio.sleep(max(0.0, _SPACING - (loop.time() - started)))
 

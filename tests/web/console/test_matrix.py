@@ -18,11 +18,11 @@ import pytest
 from fastapi.dependencies.models import Dependant
 from fastapi.routing import iter_route_contexts
 from fastapi.testclient import TestClient
-from sqlmodel import select
+from sqlmodel import col, not_, select
 
 from complaints.domain.ports import SYSTEM, Actor
 from complaints.domain.vocabulary import Audience, IntentKind, Role, StepState
-from complaints.services import attachments, canned, knowledge, outbox, people, signin
+from complaints.services import actions, approvals, attachments, canned, knowledge, outbox, people, signin
 from complaints.store.columns import new_id
 from complaints.store.tables import Attachment, Complaint, Outbox, Person, SavedView, Step
 from config.wiring import App
@@ -130,6 +130,8 @@ class House:
         with self.product.store.work(CLERK) as work:
             file = attachments.NewFile("note.txt", self.file.sha256, self.file.size, "text/plain")
             attachments.attach(work, reference, file, Audience.INTERNAL)
+            more_time = {"clock": "default.resolve", "days": 5, "reason": "The laboratory is closed until Monday."}
+            actions.act(work, reference, "request_extension", more_time)
         with self.product.store.reading(SYSTEM) as work:
             self.events = work.session.get_one(Complaint, row.id).event_count
         return row
@@ -138,14 +140,17 @@ class House:
         """Another complaint, where somebody did something to this one."""
         with self.product.store.reading(SYSTEM) as work:
             now = work.session.get_one(Complaint, self.complaint.id)
-            step = work.session.exec(select(Step).where(Step.complaint_id == now.id)).one()
-        if now.event_count > self.events or step.state != StepState.OPEN:
+            states = work.session.exec(select(Step.state).where(Step.complaint_id == now.id)).all()
+        if now.event_count > self.events or set(states) != {StepState.OPEN}:
             self.complaint = self.a_complaint()
 
-    def values(self) -> dict[str, str]:
-        """A value for each parameter; those of a complaint are of the one that is looked at."""
+    def values(self, path: str = "") -> dict[str, str]:
+        """A value for each parameter; those of a complaint are of the one that is looked at, and of the task that
+        the path is about: what is to be approved, or what an agent does."""
+        asked = col(Step.kind).in_(approvals.KINDS)
+        own = asked if "/approvals/" in path else not_(asked)
         with self.product.store.reading(SYSTEM) as work:
-            step = work.session.exec(select(Step.id).where(Step.complaint_id == self.complaint.id)).first()
+            step = work.session.exec(select(Step.id).where(Step.complaint_id == self.complaint.id, own)).one()
             file = work.session.exec(select(Attachment.id).where(Attachment.complaint_id == self.complaint.id)).first()
         of_it = {"reference": self.complaint.reference, "step_id": str(step), "attachment_id": str(file)}
         return self.fill | of_it
@@ -177,7 +182,7 @@ class House:
     def ask(self, way: Way, csrf: str = "", **more: Any) -> Any:
         """Use the route; a POST sends nothing but the token."""
         data = {"data": {"csrf": csrf}} if way.method == "POST" else {}
-        return self.web.request(way.method, way.address(self.values()), **data, **more)
+        return self.web.request(way.method, way.address(self.values(way.path)), **data, **more)
 
 
 @pytest.fixture(scope="module")

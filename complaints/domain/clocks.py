@@ -91,13 +91,18 @@ def concerns(policy: PolicyBundle, event: Happened) -> bool:
     return event.moved or event.kind in _heard(policy).any
 
 
+def may_start(policy: PolicyBundle, event: Happened) -> bool:
+    """Could the event start a clock? Only then it matters when the matter was received."""
+    return event.kind in _heard(policy).starting
+
+
 def react(policy: PolicyBundle, case: Case, clocks: Clocks, event: Happened) -> Clocks:
     """The clocks after an event. `case` is the complaint as it stands after it."""
     profiles = _applying(policy, case) if event.kind in RECLASSIFIES else clocks.profiles
     found = list(clocks.running)
     if profiles != clocks.profiles:
         found = [c if c.profile in profiles else _ended(c, event.at) for c in found]
-    for key in profiles if event.kind in _heard(policy).starting else ():
+    for key in profiles if may_start(policy, event) else ():
         profile = policy.sla.profile(key)
         for rule in profile.clocks if profile else ():
             begun = _start(case, key, rule, found, event, selected=key not in clocks.profiles)

@@ -38,11 +38,11 @@ _RUNNING = ("running", "paused")
 
 def of(work: Work, complaint: Complaint) -> list[Clock]:
     """All clocks of a complaint, in the order they were started."""
-    return list(
-        work.session.exec(
-            select(Clock).where(Clock.complaint_id == complaint.id).order_by(col(Clock.started_at), col(Clock.id))
-        ).all()
-    )
+    known = work.clocks.get(complaint.id)
+    if known is None:
+        query = select(Clock).where(Clock.complaint_id == complaint.id)
+        known = work.clocks[complaint.id] = list(work.session.exec(query).all())
+    return sorted(known, key=lambda clock: (clock.started_at, clock.id))
 
 
 def spec_of(policy: PolicyBundle, clock: Clock) -> tuple[ClockPolicy, BusinessCalendar]:
@@ -71,7 +71,8 @@ def on_event(work: Work, complaint: Complaint, event: Event) -> None:
         return
     rows = of(work, complaint) if event.kind != "received" else []
     before = _clocks(complaint, rows)
-    received = complaint.received_at if event.kind == "received" else receipt(work, complaint)
+    starts = domain.may_start(policy, happened) and event.kind != "received"
+    received = receipt(work, complaint) if starts else complaint.received_at
     _keep(work, complaint, rows, before, domain.react(policy, _case(complaint, received), before, happened))
 
 
@@ -153,13 +154,15 @@ def _new_row(work: Work, complaint: Complaint, policy: PolicyBundle, clock: doma
         **_derived(policy, rule, days, clock.ledger, ()),
     )
     work.session.add(row)
+    work.clocks.get(complaint.id, []).append(row)
     return row
 
 
 def _save(work: Work, policy: PolicyBundle, clock: Clock, book: Ledger) -> None:
     """Store the ledger and what follows from it."""
     rule, days = spec_of(policy, clock)
-    fired = set() if _new(work, clock) else _fired(work, [clock.id]).get(clock.id, set())
+    climbs = book.running and not book.paused and not _new(work, clock)
+    fired = _fired(work, [clock.id]).get(clock.id, set()) if climbs else set()
     for name, value in _derived(policy, rule, days, book, fired).items():
         setattr(clock, name, value)
     work.session.add(clock)

@@ -13,6 +13,7 @@ from datetime import datetime, timedelta
 from typing import Any, ClassVar
 from uuid import UUID
 
+from sqlalchemy import update
 from sqlmodel import col, func, select
 
 from complaints.crashpoints import reach
@@ -155,14 +156,8 @@ class Dispatcher:
             return Result("retry", row.next_at)
 
     def _done(self, work: Work, intent: Outbox, receipt: Mapping[str, Any]) -> Result:
-        row = work.session.get_one(Outbox, intent.id, with_for_update=True)
-        row.state, row.done_at, row.last_error, row.receipt = (
-            IntentState.DONE,
-            work.now,
-            "",
-            dict(receipt),
-        )
-        work.session.add(row)
+        done = {"state": IntentState.DONE, "done_at": work.now, "last_error": "", "receipt": dict(receipt)}
+        work.session.execute(update(Outbox).where(col(Outbox.id) == intent.id).values(**done))
         return Result("done")
 
     # -- messages
@@ -217,7 +212,8 @@ class Dispatcher:
             with self.store.reading(SYSTEM) as work:
                 complaint = work.session.get_one(Complaint, intent.complaint_id)
                 reference = complaint.reference
-                context |= letter_context(work, complaint, language) | {"tracking_url": self._url(work, intent)}
+                if "letter" not in payload:
+                    context |= letter_context(work, complaint, language) | {"tracking_url": self._url(work, intent)}
         if "letter" not in payload:
             context |= _revive(payload.get("context", {}))
             letter = self.renderer.render(payload["template"], language, context)

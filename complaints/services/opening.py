@@ -61,13 +61,15 @@ _TOLD = frozenset({ClosingCategory.WITHDRAWN, ClosingCategory.MERGED, ClosingCat
 
 def open_steps(work: Work, complaint: Complaint) -> list[Step]:
     """Steps not yet completed, oldest first."""
-    return list(
-        work.session.exec(
+    known = work.steps.get(complaint.id)
+    if known is None:
+        query = (
             select(Step)
             .where(Step.complaint_id == complaint.id, col(Step.state).in_(_LIVE))
             .order_by(col(Step.opened_at), col(Step.number))
-        ).all()
-    )
+        )
+        known = work.steps[complaint.id] = list(work.session.exec(query).all())
+    return [step for step in known if step.state in _LIVE]
 
 
 def open_step(
@@ -100,6 +102,7 @@ def open_step(
     )
     work.session.add(step)
     work.session.flush()
+    work.steps.get(complaint.id, []).append(step)
     return step
 
 

@@ -42,6 +42,7 @@ def lock(work: Work, complaint_id: UUID, *, wait: bool = True) -> Complaint:
         raise Conflict("Somebody is changing the other complaint at this moment. Try again.") from None
     if found is None:
         raise NotFound("complaint", complaint_id)
+    work.forget(complaint_id)
     return found
 
 

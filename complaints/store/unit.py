@@ -19,6 +19,7 @@ from sqlmodel import Session
 from complaints.crashpoints import reach
 from complaints.domain.policy import PolicyBundle
 from complaints.domain.ports import Actor
+from complaints.store.tables import Clock, Step
 
 
 class PolicyBook(Protocol):
@@ -44,6 +45,14 @@ class Work:
     in_flow: bool = False  #: the flow run itself acts: it need not be woken
     intents: list[UUID] = field(default_factory=list)  #: outbox rows recorded here, to act upon after commit
     lease: timedelta | None = None  #: intents recorded here are this process's to act on, for so long
+    #: by complaint, what was read of it in this unit: only we can change it while we hold its lock
+    steps: dict[UUID, list[Step]] = field(default_factory=dict)
+    clocks: dict[UUID, list[Clock]] = field(default_factory=dict)
+
+    def forget(self, complaint_id: UUID) -> None:
+        """Others may have changed the complaint until now."""
+        self.steps.pop(complaint_id, None)
+        self.clocks.pop(complaint_id, None)
 
     @property
     def policy(self) -> PolicyBundle:

@@ -74,6 +74,11 @@ class WarmWorker(BaseWorker[BaseJobConfiguration, BaseVariables, BaseWorkerResul
         """How this worker signs what it claims."""
         return f"{self.name}/{self.life}"
 
+    @classmethod
+    def get_default_base_job_template(cls) -> dict[str, Any]:
+        """No job is started, so nothing can be configured; the server checks each new run against this schema."""
+        return {"job_configuration": {"env": {}}, "variables": {"properties": {}}}
+
     def stop(self) -> None:
         """Take nothing new, finish what is in flight, leave. Call it on the worker's loop."""
         self._stopping.set()

@@ -13,7 +13,7 @@ from bench import product, sla_bench
 def main() -> None:
     """Measure the product and its peers; print one table and one JSON line."""
     home = Path(tempfile.mkdtemp(prefix="complaints-bench-"))
-    rows, more = product.measure(home / "product", lifecycles=100, peers=6, suspended=20_000, rows=10_000)
+    rows, more = product.measure(home, lifecycles=100, peers=6, suspended=20_000, rows=10_000)
     (home / "sla").mkdir()
     rows += sla_bench.measure(home / "sla", cases=100_000, rungs=10_000)
     for row in rows:

@@ -1,6 +1,7 @@
-"""The peer of the product's lifecycle figure: the same complaints on the same system, run by Prefect's process worker.
+"""The peer of the product's lifecycle figure: the same complaints, run by Prefect as it comes.
 
-Only who runs the segments of complaints differs; server, database, web process and the regular flows stay as they are.
+Its own process worker runs the segments, worker and server with Prefect's default settings; everything else is the
+product: database, web process, flows, the regular flows on their warm workers.
 """
 
 from __future__ import annotations
@@ -18,13 +19,24 @@ import httpx
 
 from complaints.runs.prefect_api import DEPLOYMENT
 from config.settings import Settings
-from deployments.prefect_settings import CLIENT
+from deployments import prefect_settings
 from deployments.register import QUEUES
 
 _ROOT = Path(__file__).resolve().parent.parent
 _POOL = "stock"
-#: Segments at a time: on two cores more of them only make each other slower.
-_LIMIT = 4
+_SILENT = {"PREFECT_SERVER_ANALYTICS_ENABLED": "false", "DO_NOT_TRACK": "1"}
+
+
+@contextmanager
+def default_settings() -> Iterator[None]:
+    """A stack started inside has a Prefect server with default settings, but for telemetry."""
+    ours = dict(prefect_settings.SERVER)
+    prefect_settings.SERVER.clear()
+    prefect_settings.SERVER.update(_SILENT)
+    try:
+        yield
+    finally:
+        prefect_settings.SERVER.update(ours)
 
 
 @contextmanager
@@ -54,8 +66,9 @@ def _make_pool(api: httpx.Client) -> None:
 
 @contextmanager
 def _worker(settings: Settings, cores: list[int]) -> Iterator[None]:
-    command = [sys.executable, "-m", "prefect", "worker", "start", "--pool", _POOL, "--limit", str(_LIMIT)]
-    environment = os.environ | CLIENT
+    # no --limit: with one, the worker ends with an error when a run is resumed before its last process is gone
+    command = [sys.executable, "-m", "prefect", "worker", "start", "--pool", _POOL]
+    environment = os.environ | _SILENT
     environment |= {
         "PREFECT_API_URL": settings.prefect_api_url,
         "PREFECT_API_AUTH_STRING": settings.prefect_auth(),

@@ -6,15 +6,17 @@ The run keeps no state: after a crash, a retry or a resume it asks the row where
 from __future__ import annotations
 
 import asyncio
-from functools import partial
+from collections.abc import Callable
 from typing import Any
 from uuid import UUID
 
 from prefect import flow
+from sqlalchemy.exc import SQLAlchemyError
 
 from complaints.domain.forms import FORMS
 from complaints.domain.vocabulary import StepKind
 from complaints.domain.walk import Move, Next
+from complaints.store.engine import is_away
 from flows.gates import label, wait_at_gate
 from tasks import complaint as tasks
 
@@ -33,23 +35,32 @@ _TASKS: dict[Move, Any] = {
 async def complaint(complaint_id: str) -> None:
     """Handle the complaint with this id until it is archived."""
     case = UUID(complaint_id)
-    following = await asyncio.to_thread(tasks.look, case)
+    following: Next = await _patiently(tasks.look, case)
     while following.move is not Move.END:
         if following.move is Move.WAIT:
             await _wait(case, following)
-            following = await asyncio.to_thread(tasks.look, case)
+            following = await _patiently(tasks.look, case)
         elif following.move is Move.BRIEFING:
             assert following.step is not None
-            following = await _run(tasks.briefing, case, str(following.step).replace("_", " "))
+            following = await _patiently(tasks.briefing, case, str(following.step).replace("_", " "))
         else:
-            following = await _run(_TASKS[following.move], case)
+            following = await _patiently(_TASKS[following.move], case)
             if following.tags:
                 await label(following.tags)
 
 
-async def _run(task: Any, *arguments: Any) -> Next:
-    result: Next = await asyncio.to_thread(task, *arguments)
-    return result
+async def _patiently(do: Callable[..., Any], *arguments: Any) -> Any:
+    """What `do` returns, done again for as long as our database is away: no run may fail, and then need a person, for
+    an outage that ends by itself."""
+    pause = 1.0
+    while True:
+        try:
+            return await asyncio.to_thread(do, *arguments)
+        except SQLAlchemyError as error:
+            if not is_away(error):
+                raise
+        await asyncio.sleep(pause)
+        pause = min(pause * 2, 30.0)
 
 
 async def _wait(case: UUID, at: Next) -> None:
@@ -59,7 +70,7 @@ async def _wait(case: UUID, at: Next) -> None:
     key, refusal, attempt = at.gate, "", 1
     while True:
         answer = await wait_at_gate(key, FORMS[StepKind(at.step)], refusal)
-        refused: str | None = await asyncio.to_thread(partial(tasks.take_answer, case, at.gate, answer))
+        refused: str | None = await _patiently(tasks.take_answer, case, at.gate, answer)
         if not refused:
             return
         refusal = refused

@@ -25,8 +25,12 @@ from prefect.context import FlowRunContext
 from prefect.exceptions import Abort, Pause
 from pydantic import BaseModel
 
+from tasks.server import ask
+
 #: Field of an answer that is none: the product's own service finished the step and only wakes the run.
 WOKEN = "woken"
+#: A run in another state was cancelled or ended while its segment ran.
+_ALIVE = frozenset({"PAUSED", "SCHEDULED", "PENDING", "RUNNING"})
 
 
 async def wait_at_gate(gate: str, form: type[BaseModel], description: str = "") -> dict[str, Any]:
@@ -51,10 +55,9 @@ def _may_be_answered(run: FlowRun) -> bool:
 
 
 async def _answer(client: PrefectClient, run: FlowRun, gate: str) -> dict[str, Any] | None:
-    response = await client._client.post(
-        f"/flow_runs/{run.id}/input/filter", json={"prefix": f"answer-{_slug(gate)}--", "limit": 50}
-    )
-    values = [json.loads(entry["value"]) for entry in response.json()]
+    wanted = {"prefix": f"answer-{_slug(gate)}--", "limit": 50}
+    found = await ask(client, "POST", f"/flow_runs/{run.id}/input/filter", wanted)
+    values = [json.loads(entry["value"]) for entry in found]
     typed = [value for value in values if WOKEN not in value]
     if not typed:
         return None
@@ -71,20 +74,18 @@ async def _suspend(
         inputs[keys["description"]] = json.dumps(description)
     await asyncio.gather(
         *(
-            client._client.post(f"/flow_runs/{run.id}/input", json={"key": key, "value": value})
+            ask(client, "POST", f"/flow_runs/{run.id}/input", {"key": key, "value": value}, fine=409)
             for key, value in inputs.items()
         )
     )
     details = {"pause_reschedule": True, "pause_key": visit, "run_input_keyset": keys}
-    response = await client._client.post(
-        f"/flow_runs/{run.id}/set_state",
-        json={"state": {"type": "PAUSED", "name": "Suspended", "message": gate, "state_details": details}},
-    )
-    body = response.json()
-    # cancelled, or suspended from Prefect's own screen, while this segment ran
-    if body["status"] != "ACCEPT" and (body.get("state") or {}).get("type") != "PAUSED":
+    state = {"type": "PAUSED", "name": "Suspended", "message": gate, "state_details": details}
+    body = await ask(client, "POST", f"/flow_runs/{run.id}/set_state", {"state": state})
+    holds = body.get("state") or {}
+    # refused, but alive: an answer was lost, and the run may have been woken since, or another worker has it
+    if body["status"] != "ACCEPT" and holds.get("type") not in _ALIVE:
         raise Abort(f"the run could not be suspended at {gate}: {body.get('details')}")
-    return State.model_validate(body["state"])
+    return State.model_validate(holds)
 
 
 async def label(tags: tuple[str, ...]) -> None:
@@ -92,7 +93,7 @@ async def label(tags: tuple[str, ...]) -> None:
     context = FlowRunContext.get()
     if context is None or context.flow_run is None or not isinstance(context.client, PrefectClient):
         raise RuntimeError("Only a flow run can be given tags.")
-    await context.client._client.patch(f"/flow_runs/{context.flow_run.id}", json={"tags": list(tags)})
+    await ask(context.client, "PATCH", f"/flow_runs/{context.flow_run.id}", {"tags": list(tags)})
 
 
 def _slug(gate: str) -> str:

@@ -33,11 +33,11 @@ class Orphan:
 
 
 async def orphaned_runs(
-    client: PrefectClient, pool: str, now: datetime, *, silent: timedelta = SILENT, dead: str = "", life: str = ""
+    client: PrefectClient, pool: str, now: datetime, *, silent: timedelta = SILENT, dead: str = ""
 ) -> list[Orphan]:
     """RUNNING and PENDING runs of `pool` that no living worker holds, oldest first.
 
-    `dead` names a worker that is known to be gone although its heartbeat is fresh, because its next `life` is asking.
+    `dead` names a worker whose runs all count although its heartbeat is fresh: it asks, and knows which it runs.
     """
     workers = await _all(client, f"/work_pools/{pool}/workers/filter", {})
     living = {
@@ -57,7 +57,6 @@ async def orphaned_runs(
         for run in held
         if (since := _time(run["state"]["timestamp"]))
         and (holder := _holder(run)).partition("/")[0] not in living
-        and not (life and holder.endswith(f"/{life}"))
         and (now - since > silent or holder.partition("/")[0] == dead)
     ]
 

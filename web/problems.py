@@ -21,6 +21,7 @@ from starlette.routing import Match
 
 from complaints.domain import errors
 from complaints.domain.vocabulary import Language
+from complaints.store.engine import is_away
 from web.language import preferred
 from web.spoken_errors import fault, spoken
 
@@ -141,7 +142,7 @@ def of_domain(error: errors.ComplaintsError) -> Answer:
 def of_database(error: exc.SQLAlchemyError) -> Answer | None:
     """The answer to a fault of the database that is nobody's bug; None for all others.
 
-    SQLSTATE (PostgreSQL, appendix A): 22 data, 23505 unique, 40 rollback, 55P03 and 57014 time-outs, 08, 53, 57P away.
+    SQLSTATE (PostgreSQL, appendix A): 22 data, 23505 unique, 40 rollback, 55P03 and 57014 time-outs.
     """
     if isinstance(error, exc.TimeoutError):
         return _busy("All database connections are in use.", _SOON)
@@ -159,10 +160,7 @@ def of_database(error: exc.SQLAlchemyError) -> Answer | None:
         return Answer(
             422, "invalid_input", "A value cannot be stored: it is too large or has characters that are not text."
         )
-    away = error.connection_invalidated or state[:2] in ("08", "53") or state[:3] == "57P"
-    if away or (isinstance(error, exc.OperationalError) and not state):
-        return _busy("The database cannot be reached.", _LATER)
-    return None
+    return _busy("The database cannot be reached.", _LATER) if is_away(error) else None
 
 
 def _busy(what: str, seconds: int) -> Answer:

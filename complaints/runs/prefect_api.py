@@ -98,12 +98,23 @@ class PrefectRuns:
             return _unwoken(state)
         if result is None:
             return "not_waiting"  # another wake-up or the form came first, after our row was saved
-        if result["status"] == "ACCEPT":
+        if result["status"] == "ACCEPT" or (_form_is_lost(result) and self._resume_plainly(run_id)):
             return "woken"
         state = self.state(run_id)
         if state == "PAUSED" and not gate:
             return "running"  # it was when we asked, and has suspended since: it may have read the row before
         return _unwoken(state)
+
+    def _resume_plainly(self, run_id: UUID) -> bool:
+        """Resume a run whose form is gone (Prefect's database does not wait for its disk): it cannot be answered."""
+        run = self._send("GET", f"/flow_runs/{run_id}", none_if=(404,))
+        if run is None or run["state_type"] != "PAUSED":
+            return False
+        # of several who found the same suspension one resumes it: the server refuses a transition id it has just seen
+        details = {"transition_id": run["state_id"]}
+        state = {"type": "SCHEDULED", "name": "Resuming", "state_details": details}
+        answer = self._send("POST", f"/flow_runs/{run_id}/set_state", {"state": state, "force": False})
+        return bool(answer["status"] == "ACCEPT")
 
     def cancel(self, run_id: UUID) -> None:
         """End the run: at once while it waits, after its segment while it runs; ended or unknown: nothing."""
@@ -168,6 +179,11 @@ class PrefectRuns:
         if response.is_error:
             raise Permanent(f"The Prefect server answered {code} to {method} {path}: {response.text[:300]}")
         return response.json() if response.content else None
+
+
+def _form_is_lost(result: dict[str, Any]) -> bool:
+    """Whether the server refused to resume a run because it has no form to check the answer against."""
+    return "schema not found" in str((result.get("details") or {}).get("reason"))
 
 
 def _unwoken(state: str | None) -> Wake:

@@ -8,7 +8,7 @@ from typing import Any
 
 from psycopg import Connection
 from sqlalchemy import Engine, create_engine, event
-from sqlalchemy.exc import InvalidatePoolError
+from sqlalchemy.exc import DBAPIError, InvalidatePoolError, OperationalError
 
 
 def _dumps(value: Any) -> str:
@@ -46,3 +46,15 @@ def _alive(connection: Connection[Any], _record: Any, _fairy: Any) -> None:
         poll.register(connection.fileno(), select.POLLIN)
     if connection.closed or poll.poll(0):
         raise InvalidatePoolError  # the others are no better: a new one is made
+
+
+def is_away(error: Exception) -> bool:
+    """Whether the database cannot be reached at the moment, or went away under the statement: nobody's bug.
+
+    SQLSTATE (PostgreSQL, appendix A): 08 connection, 53 resources, 57P shutting down or starting.
+    """
+    if not isinstance(error, DBAPIError):
+        return False
+    state = getattr(error.orig, "sqlstate", None) or ""
+    gone = error.connection_invalidated or (isinstance(error, OperationalError) and not state)
+    return gone or state[:2] in ("08", "53") or state[:3] == "57P"

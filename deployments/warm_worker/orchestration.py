@@ -13,10 +13,10 @@ from datetime import UTC, datetime
 from typing import Any
 from uuid import NAMESPACE_URL, UUID, uuid4, uuid5
 
-import httpx
 from prefect.client.orchestration import PrefectClient
 from prefect.client.schemas.objects import FlowRun
-from prefect.exceptions import PrefectHTTPStatusError
+
+from tasks.server import ask
 
 _log = logging.getLogger("complaints.worker")
 #: A claim later than this after the run was seen may be for a run that somebody else has finished by then. Seconds.
@@ -67,7 +67,8 @@ class Orchestration:
         body: dict[str, Any] = {"scheduled_before": datetime.now(UTC).isoformat(), "limit": limit}
         if queues:
             body["work_queue_names"] = queues
-        response = await self._post(f"/work_pools/{pool}/get_scheduled_flow_runs", body)
+        path = f"/work_pools/{pool}/get_scheduled_flow_runs"
+        response = (await self.client._client.post(path, json=body)).json()
         seen = asyncio.get_running_loop().time()
         runs = [FlowRun.model_validate(entry["flow_run"]) for entry in response]
         return [
@@ -97,7 +98,7 @@ class Orchestration:
         ours = answer.status == "REJECT" and answer.type == state and answer.message == self.holder
         if answer.status != "ACCEPT" and not ours:
             return None
-        run = FlowRun.model_validate(await self._get(f"/flow_runs/{due.run_id}"))
+        run = FlowRun.model_validate(await ask(self.client, "GET", f"/flow_runs/{due.run_id}"))
         counted = due.run_count + (state == "RUNNING" and not due.resuming)
         if run.run_count != counted and await self._put_back(run):
             _log.info("run %s was over before it was claimed; its state is put back", run.name)
@@ -106,12 +107,12 @@ class Orchestration:
 
     async def _put_back(self, run: FlowRun) -> bool:
         """Restore the state before the last one, unless that was scheduled: then the claim was right."""
-        history = await self._get("/flow_run_states/", flow_run_id=str(run.id))
+        history = await ask(self.client, "GET", "/flow_run_states/", flow_run_id=str(run.id))
         before = sorted(history, key=lambda state: str(state["timestamp"]))[-2:-1]
         if not before or before[0]["type"] == "SCHEDULED":
             return False
         kept = {key: before[0][key] for key in ("type", "name", "message", "state_details", "data")}
-        await self._post(f"/flow_runs/{run.id}/set_state", {"state": kept, "force": True})
+        await ask(self.client, "POST", f"/flow_runs/{run.id}/set_state", {"state": kept, "force": True})
         return True
 
     async def propose(
@@ -123,7 +124,6 @@ class Orchestration:
         message: str | None = None,
         details: dict[str, Any] | None = None,
         transition: str | None = None,
-        force: bool = False,
     ) -> Answer:
         """One orchestrated transition; a repetition after a lost response is refused by its transition id."""
         body = {
@@ -133,31 +133,11 @@ class Orchestration:
                 "message": message,
                 "state_details": {**(details or {}), "transition_id": transition or str(uuid4())},
             },
-            "force": force,
+            "force": False,
         }
-        response = await self._post(f"/flow_runs/{run_id}/set_state", body)
+        response = await ask(self.client, "POST", f"/flow_runs/{run_id}/set_state", body)
         return Answer(response["status"], response.get("state") or {})
-
-    async def insist(self, run_id: UUID, state: str, name: str, *, message: str | None = None, **more: Any) -> Answer:
-        """`propose` until the server answers: how a segment ended must not be lost because the server restarts."""
-        transition, pause = str(uuid4()), 0.5
-        while True:
-            try:
-                return await self.propose(run_id, state, name, message=message, transition=transition, **more)
-            except (httpx.HTTPError, PrefectHTTPStatusError) as error:
-                if isinstance(error, PrefectHTTPStatusError) and error.response.status_code < 500:
-                    raise
-                _log.warning("cannot report %s of run %s yet: %s", name, run_id, error)
-                await asyncio.sleep(pause)
-                pause = min(pause * 2, 10.0)
 
     async def send_events(self, events: list[dict[str, Any]]) -> None:
         """Hand over client-side events (task runs) in one request."""
-        await self._post("/events", events)
-
-    async def _get(self, path: str, **query: str) -> Any:
-        return (await self.client._client.get(path, params=query)).json()
-
-    async def _post(self, path: str, body: Any) -> Any:
-        response = await self.client._client.post(path, json=body)
-        return response.json() if response.content else None
+        await self.client._client.post("/events", json=events)

@@ -57,7 +57,7 @@ async def run_segment(api: Orchestration, flow: Flow[Any, Any], run: FlowRun) ->
         return  # the gate has already suspended the run
     except Abort as refused:
         _log.warning("run %s was stopped by the server: %s", run.name, refused)
-        await _settle(api, run, await api.insist(run.id, "CANCELLED", "Cancelled", message=str(refused)))
+        await _settle(api, run, await api.propose(run.id, "CANCELLED", "Cancelled", message=str(refused)))
     except asyncio.CancelledError:
         await asyncio.shield(hand_back(api, run, "the worker shut down"))
         raise
@@ -69,12 +69,12 @@ async def run_segment(api: Orchestration, flow: Flow[Any, Any], run: FlowRun) ->
     except BaseException as error:  # SystemExit in a flow must not end the worker
         await _fail(api, flow, run, "Crashed", f"Flow run was ended by {error!r}", error)
     else:
-        await _settle(api, run, await api.insist(run.id, "COMPLETED", "Completed"))
+        await _settle(api, run, await api.propose(run.id, "COMPLETED", "Completed"))
 
 
 async def hand_back(api: Orchestration, run: FlowRun, why: str) -> None:
     """Let another worker run this segment from the top."""
-    await api.insist(run.id, "SCHEDULED", "AwaitingRetry", message=why)
+    await api.propose(run.id, "SCHEDULED", "AwaitingRetry", message=why)
 
 
 async def _context(
@@ -104,10 +104,10 @@ async def _fail(
 ) -> None:
     flow_run_logger(run, flow).error("%s", message, exc_info=error)
     kind = "CRASHED" if name == "Crashed" else "FAILED"
-    await _settle(api, run, await api.insist(run.id, kind, name, message=message[:4000]))
+    await _settle(api, run, await api.propose(run.id, kind, name, message=message[:4000]))
 
 
 async def _settle(api: Orchestration, run: FlowRun, answer: Answer) -> None:
     """A run that was asked to cancel while its segment ran is cancelled now, whatever the segment came to."""
     if answer.status != "ACCEPT" and answer.type == "CANCELLING":
-        await api.insist(run.id, "CANCELLED", "Cancelled", message="Cancelled while a segment was running.")
+        await api.propose(run.id, "CANCELLED", "Cancelled", message="Cancelled while a segment was running.")

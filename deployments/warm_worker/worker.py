@@ -99,7 +99,7 @@ class WarmWorker(BaseWorker[BaseJobConfiguration, BaseVariables, BaseWorkerResul
                 self._api = Orchestration(shared.client, self.holder)
                 self._book = FlowBook(shared.client)
                 self._events = TaskEvents(self._api.send_events, asyncio.get_running_loop())
-                await self._release_own()
+                await self._take_back(self.name)  # by an earlier life
                 with self._events.instead_of_stock():
                     printer(f"Worker {self.name!r} started!")
                     await self._work(run_once)
@@ -132,11 +132,12 @@ class WarmWorker(BaseWorker[BaseJobConfiguration, BaseVariables, BaseWorkerResul
             await asyncio.gather(*helpers, return_exceptions=True)
             await self._events.flush(everything=True)
 
-    async def _release_own(self) -> None:
-        for orphan in await orphaned_runs(
-            self.client, self._work_pool_name, datetime.now(UTC), dead=self.name, life=self.life
-        ):
-            if orphan.holder.partition("/")[0] == self.name and await release(self.client, orphan):
+    async def _take_back(self, holder: str) -> None:
+        """Schedule again what was claimed by `holder`, a life of ours, and nobody runs."""
+        busy = set(self._in_flight)
+        for orphan in await orphaned_runs(self.client, self._work_pool_name, datetime.now(UTC), dead=self.name):
+            ours = f"{orphan.holder}/".startswith(f"{holder}/") and orphan.run_id not in busy | self._in_flight.keys()
+            if ours and await release(self.client, orphan):
                 _log.warning("took back run %s from %s", orphan.name, orphan.holder)
 
     # -- picking up
@@ -203,7 +204,7 @@ class WarmWorker(BaseWorker[BaseJobConfiguration, BaseVariables, BaseWorkerResul
             flow = await self._book.flow_of(due.deployment_id)
         except (UnknownFlow, ObjectNotFound) as error:
             if await self._api.claim(due, "PENDING", "Pending"):
-                await self._api.insist(due.run_id, "CRASHED", "Crashed", message=str(error))
+                await self._api.propose(due.run_id, "CRASHED", "Crashed", message=str(error))
             return
         lean = plain(flow)
         await asyncio.sleep(_COMMIT)
@@ -249,6 +250,8 @@ class WarmWorker(BaseWorker[BaseJobConfiguration, BaseVariables, BaseWorkerResul
                 await asyncio.sleep(self.heartbeat_interval_seconds)
                 try:
                     await self._sync_and_initialize()
+                    # what ended here, but not there: the server's database does not wait for its disk
+                    await self._take_back(self.holder)
                 except Exception as error:  # a missed heartbeat is made up for by the next one
                     _log.warning("heartbeat failed: %s", error)
                 if self.work_pool.id != pool_id:

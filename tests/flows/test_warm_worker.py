@@ -164,7 +164,7 @@ def test_a_claim_that_comes_after_the_segment_is_none(prefect_server: PrefectSer
             (due,) = await winner.due(pool, [], 5)
             won = await winner.claim(due, "RUNNING", "Running")
             details = {"pause_reschedule": True} if ended == "Suspended" else None
-            await winner.insist(run, {"Suspended": "PAUSED"}.get(ended, "COMPLETED"), ended, details=details)
+            await winner.propose(run, {"Suspended": "PAUSED"}.get(ended, "COMPLETED"), ended, details=details)
             return won is not None, await late.claim(due, "RUNNING", "Running") is not None
 
     with temporary_settings({PREFECT_API_URL: prefect_server.api}):

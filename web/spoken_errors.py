@@ -19,8 +19,6 @@ from web.language import CATALOGUES, N_, words
 GENERAL = {
     "missing": N_("Fill this in."),
     "string_too_short": N_("Fill this in."),
-    "string_too_long": N_("This is too long."),
-    "too_long": N_("These are too many."),
     "enum": N_("Choose one of these."),
     "literal_error": N_("Choose one of these."),
     "bool_parsing": N_("Choose one of these."),
@@ -30,13 +28,19 @@ GENERAL = {
     "decimal_whole_digits": N_("This number is too large."),
     "int_parsing": N_("Write a whole number."),
     "int_from_float": N_("Write a whole number."),
-    "greater_than_equal": N_("This number is too small."),
-    "less_than_equal": N_("This number is too large."),
     "finite_number": N_("Write a number, such as 12.50."),
     "uuid_parsing": N_("Choose somebody from the list."),
     "string_pattern_mismatch": N_("This contains something that cannot stand here."),
     "extra_forbidden": N_("This field is not known here."),
 }
+#: The same where pydantic's sentence tells a limit, or where there is none to tell.
+LIMITED = {
+    "string_too_long": (N_("This is too long: at most %(limit)s characters."), N_("This is too long.")),
+    "too_long": (N_("These are too many: at most %(limit)s."), N_("These are too many.")),
+    "greater_than_equal": (N_("This number is too small: at least %(limit)s."), N_("This number is too small.")),
+    "less_than_equal": (N_("This number is too large: at most %(limit)s."), N_("This number is too large.")),
+}
+_NUMBER = re.compile(r"(?<![\w.])-?\d+(?:\.\d+)?")
 _HOLE = re.compile(r"%\\?\((\w+)\\?\)s")
 
 
@@ -67,4 +71,8 @@ def fault(language: Language, problem: FieldProblem) -> str:
     """What is wrong with a field, for a person at a form."""
     if problem.code in GENERAL:
         return words(language, "console").gettext(GENERAL[problem.code])
+    if problem.code in LIMITED:
+        told, untold = LIMITED[problem.code]
+        limit = _NUMBER.search(problem.message)
+        return words(language, "console").gettext(told if limit else untold) % {"limit": limit and limit[0]}
     return spoken(language, problem.message)

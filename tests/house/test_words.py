@@ -13,7 +13,7 @@ from complaints.domain.commands import COMMANDS
 from complaints.domain.forms import FORMS, RemedyProposal
 from complaints.domain.vocabulary import Language
 from web.language import CATALOGUES
-from web.spoken_errors import GENERAL, spoken
+from web.spoken_errors import GENERAL, LIMITED, spoken
 
 ROOT = Path(__file__).resolve().parents[2]
 _FOLDER = CATALOGUES / "zh_CN" / "LC_MESSAGES"
@@ -35,7 +35,7 @@ def _catalogue(room: str) -> dict[str, str]:
 
 def _said_by_console() -> set[str]:
     texts = {str(found[2]) for found in extract_from_dir(ROOT / "web" / "console", method_map=_MAP)}
-    texts |= set(GENERAL.values())
+    texts |= {*GENERAL.values(), *(text for both in LIMITED.values() for text in both)}
     for form in (*FORMS.values(), *COMMANDS.values(), RemedyProposal):
         texts |= {info.description for info in form.model_fields.values() if info.description}
     return texts

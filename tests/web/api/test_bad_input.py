@@ -258,6 +258,8 @@ def test_a_problem_is_told_in_the_language_that_is_asked_for(integrator: Caller)
         "narrative": "请填写。",
         "channel": "请从中选择一项。",
     }
+    long = integrator.post("/complaints", json={"narrative": "箱子破了", "subject": "x" * 301}, headers=chinese)
+    assert "内容过长\uff1a最多 300 个字符。" in [fault["message"] for fault in long.json()["errors"]]
     missing = integrator.get("/complaints/C26-000001-5", headers=chinese).json()
     assert missing["detail"] != integrator.get("/complaints/C26-000001-5").json()["detail"]
     assert integrator.get("/complaints/C26-000001-5").headers["content-language"] == "en"

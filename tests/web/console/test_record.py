@@ -119,9 +119,9 @@ def test_the_hint_tells_nobody_of_complaints_they_may_not_see(office: Office, br
     ("field", "value", "said"),
     [
         ("narrative", "  ", "Fill this in."),
-        ("narrative", "x" * 100_001, "This is too long."),
+        ("narrative", "x" * 100_001, "This is too long: at most 100000 characters."),
         ("narrative", "a\x00b", "This contains something that cannot stand here."),
-        ("subject", "x" * 301, "This is too long."),
+        ("subject", "x" * 301, "This is too long: at most 300 characters."),
         ("complainant-email", "nobody", "This is not an e-mail address."),
         ("complainant-phone", "call me", "Write a telephone number in digits"),
         ("complainant-needs", "a pony", "Choose one of these."),

@@ -67,6 +67,11 @@ def preferred(request: Request, otherwise: Language) -> Language:
     return {"zh": Language.ZH, "en": Language.EN}.get(found or "", otherwise)
 
 
+@cache  # a list of thirty lines asks a hundred times
+def _locale(language: Language) -> Locale:
+    return Locale.parse(language.value, sep="-")
+
+
 @dataclass(frozen=True)
 class Speech:
     """How to speak to a reader: words, dates, sizes."""
@@ -78,7 +83,7 @@ class Speech:
     @property
     def locale(self) -> Locale:
         """For babel."""
-        return Locale.parse(self.language.value, sep="-")
+        return _locale(self.language)
 
     def say(self, text: str, **values: object) -> str:
         """A text of the catalogue, with values filled in."""

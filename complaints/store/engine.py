@@ -15,6 +15,11 @@ def _dumps(value: Any) -> str:
     return json.dumps(value, ensure_ascii=False, separators=(",", ":"), default=str)
 
 
+def _loads(data: bytes) -> Any:
+    # given bytes, the library looks for the encoding of each document, which takes longer than reading most of them
+    return json.loads(str(data, "utf-8"))
+
+
 def make_engine(url: str, *, pool: int = 8, application: str = "complaints") -> Engine:
     """An engine for a `postgresql+psycopg://` URL.
 
@@ -26,6 +31,7 @@ def make_engine(url: str, *, pool: int = 8, application: str = "complaints") -> 
         max_overflow=pool,
         pool_recycle=1800,
         json_serializer=_dumps,
+        json_deserializer=_loads,
         connect_args={
             "application_name": application,
             "connect_timeout": 10,

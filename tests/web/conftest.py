@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator
 from functools import cache, partial
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from jinja2 import BytecodeCache, Environment
@@ -15,6 +17,7 @@ from sqlalchemy.pool import NullPool
 from complaints.store.engine import make_engine
 from config.policy import load
 from tests.databases import Databases, empty_tables
+from web.templating import Templates
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
@@ -70,11 +73,16 @@ def statements_compiled_once() -> Iterator[None]:
 @pytest.fixture(scope="session", autouse=True)
 def templates_compiled_once() -> Iterator[None]:
     """Each test has an application of its own, but its templates are the same: the page of a complaint takes 400 ms."""
-    once = partial(Environment, bytecode_cache=_Compiled())
+    kept: defaultdict[int, _Compiled] = defaultdict(_Compiled)  # what is compiled has the texts of its catalogue in it
+    make = Templates.__init__
+
+    def once(self: Templates, folder: Path, catalogue: Any, *more: Any) -> None:
+        make(self, folder, catalogue, *more)
+        self.bytecode_cache = kept[id(catalogue)]
+
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("web.console.pages.Environment", once)
-        patch.setattr("web.portal.pages.Environment", once)
-        patch.setattr("complaints.notify.render.Environment", once)
+        patch.setattr(Templates, "__init__", once)
+        patch.setattr("complaints.notify.render.Environment", partial(Environment, bytecode_cache=_Compiled()))
         yield
 
 

@@ -39,6 +39,8 @@ Console = pages.Console
 
 router = APIRouter(prefix="/console", tags=["console"], include_in_schema=False)
 for part in (
+    inbox,  # tried in this order: what is asked for most comes first
+    case,
     signing_in,
     oidc,
     account,
@@ -50,14 +52,12 @@ for part in (
     admin_people,
     admin_policy,
     approvals,
-    case,
     case_actions,
     case_files,
     case_links,
     case_steps,
     components,
     dashboards,
-    inbox,
     inbox_export,
     inbox_views,
     knowledge,

@@ -16,7 +16,6 @@ from zoneinfo import ZoneInfo
 
 from fastapi import Request
 from fastapi.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from complaints.domain.vocabulary import Language
@@ -27,6 +26,7 @@ from web import static_files
 from web.console import labels
 from web.console.when import Span
 from web.language import COOKIE, NAMES, Speech, chosen, preferred, words
+from web.templating import Templates
 
 _HERE = Path(__file__).resolve().parent
 _YEAR = 31_536_000
@@ -45,28 +45,18 @@ class Console:
         self.zone = ZoneInfo(product.settings.time_zone)
         self.newest = (datetime.min.replace(tzinfo=UTC), 0)  #: number of the last event, and when it was asked for
         self.counts: dict[UUID, tuple[datetime, Any]] = {}  #: of each person's views, and when they were counted
-        self.templates = {language: self._environment(language) for language in Language}
+        self.templates = {language: self._templates(language) for language in Language}
 
-    def _environment(self, language: Language) -> Environment:
-        environment = Environment(
-            loader=FileSystemLoader(_HERE / "templates"),
-            autoescape=True,
-            undefined=StrictUndefined,
-            trim_blocks=True,
-            lstrip_blocks=True,
-            extensions=["jinja2.ext.i18n"],
-            auto_reload=False,  # templates do not change while we run
-        )
-        environment.install_gettext_translations(words(language, "console"), newstyle=True)  # type: ignore[attr-defined]  # i18n
-        environment.globals |= {
-            "company": self.product.settings.company,
-            "static": static_files.address,
+    def _templates(self, language: Language) -> Templates:
+        settings = self.product.settings
+        shared = {
+            "company": settings.company,
             "names": NAMES,
-            "sign_on": self.product.settings.oidc_label if self.product.settings.oidc_issuer else "",
-            "icon": icon,
+            "sign_on": settings.oidc_label if settings.oidc_issuer else "",
             "q": lambda **values: urlencode({k: v for k, v in values.items() if v not in (None, "")}, doseq=True),
         }
-        return environment
+        constant = {"static": static_files.address, "icon": icon}
+        return Templates(_HERE / "templates", words(language, "console"), constant, shared)
 
 
 class Screen:

@@ -35,12 +35,11 @@ class Span:
 
     def length(self, delta: timedelta) -> str:
         """How long: `3 hours`, `2 天`."""
-        locale = str(self.speech.locale)
-        return format_timedelta(abs(delta), threshold=1.2, locale=locale)
+        return format_timedelta(abs(delta), threshold=1.2, locale=self.speech.locale)
 
     def ago(self, at: datetime) -> str:
         """`3 hours ago`, `in 2 days`."""
-        return format_timedelta(at - self.now, add_direction=True, threshold=1.2, locale=str(self.speech.locale))
+        return format_timedelta(at - self.now, add_direction=True, threshold=1.2, locale=self.speech.locale)
 
     def due(
         self, at: datetime | None, *, paused: bool = False, done: bool = False, near: bool | None = None

@@ -16,7 +16,6 @@ from zoneinfo import ZoneInfo
 from fastapi import Request
 from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from fastapi.routing import APIRoute
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from sqlalchemy.exc import SQLAlchemyError
 
 from complaints.domain.errors import ComplaintsError, NotFound, Retryable
@@ -25,6 +24,7 @@ from config.wiring import App
 from web import problems, static_files
 from web.language import COOKIE, NAMES, Speech, chosen, preferred, words
 from web.portal.guard import Bucket, Slip, Slips, fits
+from web.templating import Templates
 
 logger = logging.getLogger("web")
 _HERE = Path(__file__).resolve().parent
@@ -46,25 +46,11 @@ class Portal:
         self.tries = Bucket(_TRIES)
         self.zone = ZoneInfo(settings.time_zone)
         self.secure = settings.link_base.startswith("https:")
-        self.templates = {language: self._environment(language) for language in Language}
+        self.templates = {language: self._templates(language) for language in Language}
 
-    def _environment(self, language: Language) -> Environment:
-        environment = Environment(
-            loader=FileSystemLoader(_HERE / "templates"),
-            autoescape=True,
-            undefined=StrictUndefined,
-            trim_blocks=True,
-            lstrip_blocks=True,
-            extensions=["jinja2.ext.i18n"],
-            auto_reload=False,  # templates do not change while we run
-        )
-        environment.install_gettext_translations(words(language, "portal"), newstyle=True)  # type: ignore[attr-defined]  # i18n
-        environment.globals |= {
-            "company": self.product.settings.company,
-            "static": static_files.address,
-            "names": NAMES,
-        }
-        return environment
+    def _templates(self, language: Language) -> Templates:
+        shared = {"company": self.product.settings.company, "names": NAMES}
+        return Templates(_HERE / "templates", words(language, "portal"), {"static": static_files.address}, shared)
 
 
 @dataclass

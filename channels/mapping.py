@@ -18,14 +18,14 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 import config
 from complaints.domain.errors import FieldProblem, InvalidInput
 from complaints.domain.intake import NewComplainant, NewComplaint
-from complaints.domain.validation import problems_of
+from complaints.domain.validation import TAG, problems_of
 
 FOLDER = Path(config.__file__).parent / "mappings"
 _NAME = re.compile(r"[A-Za-z0-9_\-]+")
 _FIELDS = frozenset(NewComplaint.model_fields) - {"extra", "complainant"} | {
     f"complainant.{name}" for name in NewComplainant.model_fields if name != "needs"
 }
-Source = Annotated[str, Field(pattern=r"^[a-z0-9_\-]{1,32}$")]
+Source = Annotated[str, Field(pattern=TAG)]
 
 
 class FieldMapping(BaseModel):

@@ -13,6 +13,7 @@ from sqlalchemy.exc import OperationalError
 from complaints.domain.errors import ComplaintsError
 from deployments.commands import cases, demo, importing, operations, policies, staff, up, work
 from deployments.commands.output import err
+from deployments.stack.external_postgres import reason
 
 app = typer.Typer(
     name="complaints",
@@ -73,8 +74,8 @@ def main() -> None:
     except ComplaintsError as error:
         _refuse(str(error))
     except OperationalError as error:
-        reason = str(error.orig).strip().splitlines()[-1]
-        _refuse(f"The database cannot be reached: {reason} Is the system up? Start it with `complaints up`.")
+        why = reason(error.orig or error)
+        _refuse(f"The database cannot be reached: {why}. Is the system up? Start it with `complaints up`.")
     except BrokenPipeError:
         sys.exit(0)
 

@@ -209,6 +209,8 @@ class ExternalDecision(StrEnum):
 class ExternalForm(Form):
     """The outside body (ombudsman, regulator, mediator, court) has spoken."""
 
+    model_config = ConfigDict(json_schema_extra={"examples": [{"decision": "closes", "summary": "…"}]})
+
     decision: ExternalDecision = Field(description="The body demands a change, or closes its case.")
     finding: Finding | None = Field(
         default=None,

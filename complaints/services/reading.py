@@ -16,6 +16,7 @@ from sqlalchemy import ColumnElement, String, and_, cast, func, literal, or_, tu
 from sqlmodel import col, select
 
 from complaints.domain.errors import Conflict, InvalidInput, NotFound
+from complaints.domain.reference import looks_like
 from complaints.domain.searchtext import patterns
 from complaints.domain.vocabulary import IntentState, Role, StepState
 from complaints.services.access import see, visible
@@ -168,7 +169,7 @@ def named_task(work: Work, name: str, gate: str = "") -> Step:
     """
     own = select(Step).join(Complaint, col(Complaint.id) == col(Step.complaint_id)).where(visible(work))
     live = own.where(col(Step.state).in_((StepState.OPEN, StepState.CLAIMED)))
-    if _ID_PART.fullmatch(name):
+    if _ID_PART.fullmatch(name) and not looks_like(name):
         step: Step = _by_id(work, name, col(Step.id), own, live, "task")
         return step
     complaint = see(work, name)

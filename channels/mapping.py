@@ -18,18 +18,21 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 import config
 from complaints.domain.errors import FieldProblem, InvalidInput
 from complaints.domain.intake import NewComplainant, NewComplaint
-from complaints.domain.validation import problems_of
+from complaints.domain.validation import TAG, problems_of
 
 FOLDER = Path(config.__file__).parent / "mappings"
 _NAME = re.compile(r"[A-Za-z0-9_\-]+")
 _FIELDS = frozenset(NewComplaint.model_fields) - {"extra", "complainant"} | {
     f"complainant.{name}" for name in NewComplainant.model_fields if name != "needs"
 }
-Source = Annotated[str, Field(pattern=r"^[a-z0-9_\-]{1,32}$")]
+Source = Annotated[str, Field(pattern=TAG)]
 
 
 class FieldMapping(BaseModel):
-    """Where one field comes from: the first of `columns` that the row fills, then whatever of `append` is filled."""
+    """Where one field comes from: the first of `columns` that the row fills, then whatever of `append` is filled.
+
+    Whatever else of `columns` is filled is checked as well: a wrong cell is no less wrong for being second.
+    """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -37,9 +40,11 @@ class FieldMapping(BaseModel):
         min_length=1, description="Names of the column; the first that is filled is taken."
     )
     append: tuple[str, ...] = Field(default=(), description="Further columns, added after `: ` where they are filled.")
-    required: bool = Field(default=False, description="A table without this column is not taken.")
+    required: bool = Field(
+        default=False, description="A table without this column is not taken, nor is a row without it."
+    )
     values: dict[str, str] = Field(default_factory=dict, description="What the source says → our code.")
-    default: str = Field(default="", description="Taken where the cell is empty, or `values` does not know its text.")
+    default: str = Field(default="", description="Taken where the cell is empty.")
 
 
 class MappingFile(BaseModel):
@@ -113,13 +118,11 @@ class _Taker:
     append: tuple[int, ...]
     values: Mapping[str, str]
     default: str
+    required: bool
 
-    def place(self, cells: Sequence[str]) -> int | None:
-        """The column that this row's value comes from: the first that is filled, else the first of all."""
-        for index in self.columns:
-            if cells[index].strip():
-                return index
-        return self.columns[0] if self.columns else None
+    def filled(self, cells: Sequence[str]) -> list[int]:
+        """The columns that this row fills; the first of all where it fills none."""
+        return [index for index in self.columns if cells[index].strip()] or list(self.columns[:1])
 
 
 class Binding:
@@ -156,12 +159,21 @@ class Binding:
 
     def take(self, cells: Sequence[str]) -> NewComplaint:
         """The complaint in one row; `BadCell` when it cannot be taken."""
+        places = {taker.field: taker.filled(cells) for taker in self._takers}
+        first = {field: found[0] for field, found in places.items() if found}
+        for field, found in places.items():
+            for other in found[1:]:
+                self._made(cells, first | {field: other})
+        return self._made(cells, first)
+
+    def _made(self, cells: Sequence[str], places: Mapping[str, int]) -> NewComplaint:
+        """The complaint when each field is read from the column that `places` says."""
         flat: dict[str, Any] = dict(self._constants)
         for taker in self._takers:
-            if text := self._text(taker, cells):
+            if text := self._text(taker, cells, places):
                 flat[taker.field] = text
         if "received_at" in flat:
-            flat["received_at"] = self._instant(flat["received_at"], cells)
+            flat["received_at"] = self._instant(flat["received_at"], self._column("received_at", places))
         flat["external_source"] = flat.get("external_source") or self._source
         flat["external_id"] = flat.get("external_id") or _fingerprint(self.header, cells)
         who = {name[12:]: flat.pop(name) for name in list(flat) if name.startswith("complainant.")}
@@ -172,23 +184,27 @@ class Binding:
             return NewComplaint.model_validate(flat)
         except ValidationError as error:
             problem = problems_of(error)[0]
-            raise BadCell(self._column(problem.field, cells), problem.message) from None
+            raise BadCell(self._column(problem.field, places), problem.message) from None
 
-    def _text(self, taker: _Taker, cells: Sequence[str]) -> str:
-        place = taker.place(cells)
+    def _text(self, taker: _Taker, cells: Sequence[str], places: Mapping[str, int]) -> str:
+        place = places.get(taker.field)
         text = "" if place is None else cells[place].strip()
         for index in taker.append:
             if part := cells[index].strip():
                 text = f"{text}: {part}" if text else part
-        if taker.values and text:
-            found = taker.values.get(text.casefold(), taker.default)
-            if not found:
-                known = ", ".join(sorted(taker.values))
-                raise BadCell(self._column(taker.field, cells), f"{text[:40]!r} is not known. Known are: {known}")
-            return found
-        return text or taker.default
+        if not text:
+            if taker.required:
+                raise BadCell(self._column(taker.field, places), "this cell is empty")
+            return taker.default
+        if not taker.values:
+            return text
+        found = taker.values.get(text.casefold())
+        if found is None:
+            known = ", ".join(sorted(taker.values))
+            raise BadCell(self._column(taker.field, places), f"{text[:40]!r} is not known. Known are: {known}")
+        return found
 
-    def _instant(self, text: str, cells: Sequence[str]) -> datetime:
+    def _instant(self, text: str, column: str) -> datetime:
         """ISO 8601 or one of the mapping's formats. A date alone is the beginning of that day."""
         for read in (datetime.fromisoformat, *(_reader(form) for form in self._formats)):
             try:
@@ -198,18 +214,16 @@ class Binding:
                 continue
         else:
             formats = ", ".join(("ISO 8601", *self._formats))
-            raise BadCell(self._column("received_at", cells), f"{text[:40]!r} is not a date. Known are: {formats}")
+            raise BadCell(column, f"{text[:40]!r} is not a date. Known are: {formats}")
         at = at if at.tzinfo else at.replace(tzinfo=self._zone)
         if at > self._now:
-            raise BadCell(self._column("received_at", cells), f"{text[:40]!r} lies in the future")
+            raise BadCell(column, f"{text[:40]!r} lies in the future")
         return at
 
-    def _column(self, field: str, cells: Sequence[str]) -> str:
+    def _column(self, field: str, places: Mapping[str, int]) -> str:
         """The column to blame for what is wrong with `field`; the field itself where no column gave it."""
-        name = field if field in self._by_field else field.split(".")[0]
-        taker = self._by_field.get(name)
-        place = taker.place(cells) if taker else None
-        return name if place is None else self.header[place]
+        name = field if field in places else field.split(".")[0]
+        return self.header[places[name]] if name in places else name
 
 
 def _reader(form: str) -> Callable[[str], datetime]:
@@ -222,8 +236,9 @@ def _bind(name: str, rule: FieldMapping, places: Mapping[str, int]) -> _Taker | 
         for wanted in (rule.columns, rule.append)
     )
     if not columns:
-        return None if not rule.default else _Taker(name, (), (), {}, rule.default)
-    return _Taker(name, columns, append, {k.casefold(): v for k, v in rule.values.items()}, rule.default)
+        return None if not rule.default else _Taker(name, (), (), {}, rule.default, required=False)
+    values = {k.casefold(): v for k, v in rule.values.items()}
+    return _Taker(name, columns, append, values, rule.default, rule.required)
 
 
 def _fingerprint(header: Sequence[str], cells: Sequence[str]) -> str:

@@ -7,19 +7,22 @@ from importlib.metadata import version
 from typing import Annotated
 
 import typer
-from rich.markup import escape
+from rich.text import Text
 from sqlalchemy.exc import OperationalError
 
 from complaints.domain.errors import ComplaintsError
-from deployments.commands import cases, demo, importing, operations, policies, staff, up, work
+from deployments.commands import acting, cases, demo, importing, operations, policies, staff, up, work
+from deployments.commands.examples import epilog
 from deployments.commands.output import err
+from deployments.stack.external_postgres import reason
 
 app = typer.Typer(
     name="complaints",
     help=(
         "Complaint handling as a durable workflow.\n\n"
-        "Start with `complaints demo` (a dozen complaints, handled before your eyes) or `complaints up` (the system). "
-        "While it runs: `complaints submit`, `list`, `show`, `tasks`, `complete`; when something looks wrong: `doctor`."
+        "Start with `complaints demo` (some twenty complaints, handled before your eyes) or `complaints up` (the "
+        "system). While it runs: `complaints submit`, `list`, `show`, `tasks`, `complete`, `act`; when something looks "
+        "wrong: `doctor`. Every command explains itself, with examples: `complaints COMMAND --help`."
     ),
     no_args_is_help=True,
     pretty_exceptions_enable=False,
@@ -32,8 +35,9 @@ app.command("submit")(cases.submit)
 app.command("import")(importing.import_file)
 app.command("show")(cases.show)
 app.command("list")(cases.listing)
-app.command("act")(cases.act)
-app.command("withdraw")(cases.withdraw)
+app.command("act")(acting.act)
+app.command("withdraw")(acting.withdraw)
+app.command("attach")(acting.attach)
 app.command("tasks")(work.tasks)
 app.command("claim")(work.claim)
 app.command("release")(work.release)
@@ -46,6 +50,18 @@ app.add_typer(staff.people, name="people")
 app.add_typer(operations.keys, name="keys")
 app.add_typer(policies.policy, name="policy")
 app.add_typer(policies.sla, name="sla")
+
+
+def _teach(group: typer.Typer, path: str = "") -> None:
+    """Let the help of every command end with examples."""
+    for command in group.registered_commands:
+        command.epilog = epilog(f"{path}{command.name}")
+    for inner in group.registered_groups:
+        if inner.typer_instance is not None:
+            _teach(inner.typer_instance, f"{path}{inner.name} ")
+
+
+_teach(app)
 
 
 def _version(wanted: bool) -> None:
@@ -62,7 +78,7 @@ def root(
 
 
 def _refuse(why: str) -> None:
-    err.print(f"[red]✗[/red] {escape(why)}", highlight=False, soft_wrap=True)
+    err.print(Text.assemble(("✗", "red"), f" {why}"), soft_wrap=True)
     sys.exit(1)
 
 
@@ -73,8 +89,8 @@ def main() -> None:
     except ComplaintsError as error:
         _refuse(str(error))
     except OperationalError as error:
-        reason = str(error.orig).strip().splitlines()[-1]
-        _refuse(f"The database cannot be reached: {reason} Is the system up? Start it with `complaints up`.")
+        why = reason(error.orig or error)
+        _refuse(f"The database cannot be reached: {why}. Is the system up? Start it with `complaints up`.")
     except BrokenPipeError:
         sys.exit(0)
 

@@ -27,6 +27,7 @@ from config.policy import CLOCK_EVENTS, load
 from config.settings import PREFIX, Settings
 from config.wiring import App
 from deployments.cli import app as command_line
+from deployments.commands.examples import EXAMPLES
 from web.app import create_app
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -180,6 +181,7 @@ def _commands() -> Iterator[str]:
         yield from (_words(command.help), "")
         if command.params:
             yield from _table(("Parameter", "Default", "Meaning"), (_parameter(p) for p in command.params))
+        yield from ("```sh", *EXAMPLES[name], "```", "")
 
 
 def _parameter(given: Any) -> tuple[str, str, str]:

@@ -15,7 +15,7 @@ from web import api, console, health, metrics, portal, problems, static_files
 from web.api.body import add_schemas
 from web.auth import KeyRing
 from web.console import Console
-from web.edge import Edge
+from web.edge import Bound, Edge, Limit
 from web.metrics import Metrics
 from web.portal import Portal
 from web.pulse import Pulse
@@ -66,18 +66,18 @@ def _operation_id(route: APIRoute) -> str:
     return f"{route.tags[0]}_{route.name}".replace(" ", "_")
 
 
-def _limit(product: App) -> Any:
+def _limit(product: App) -> Limit:
     """Files may be larger than other requests; a form around one adds a little."""
-    plain, files = product.settings.request_limit, product.settings.attachment_limit + 100_000
+    plain, largest = product.settings.request_limit, product.settings.attachment_limit
+    one = largest + 100_000
+    several = Bound(plain + portal.MOST_FILES * one)
 
-    several = plain + portal.MOST_FILES * files
-
-    def limit(path: str) -> int:
+    def limit(path: str) -> Bound:
         if portal.takes_files(path):
             return several
         if path.endswith("/attachments"):
-            return several if path.startswith("/console/") else files
-        return plain
+            return several if path.startswith("/console/") else Bound(one, largest)
+        return Bound(plain)
 
     return limit
 

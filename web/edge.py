@@ -7,19 +7,39 @@ import re
 import secrets
 import time
 from collections.abc import Callable
+from dataclasses import dataclass
 from http import HTTPStatus
 from urllib.parse import unquote_to_bytes
 
-from starlette.requests import ClientDisconnect
+from starlette.requests import ClientDisconnect, Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from complaints.domain.errors import LimitExceeded
+from complaints.domain.filetype import too_large
+from complaints.domain.vocabulary import Language
 from web import problems
+from web.language import preferred
 
 #: Told after each request: method, route template, status, seconds.
 Observe = Callable[[str, str, int, float], None]
-#: Largest request body in bytes, by path.
-Limit = Callable[[str], int]
+
+
+@dataclass(frozen=True)
+class Bound:
+    """Most bytes of a request's body; `file` where they are those of one file and its wrapping: its own limit."""
+
+    body: int
+    file: int | None = None
+
+    def exceeded(self) -> LimitExceeded:
+        """What is said of a larger one."""
+        if self.file is not None:
+            return too_large(self.file)
+        return LimitExceeded(f"The request is larger than {self.body:,} bytes. Send less, or attach files separately.")
+
+
+#: How much a request may bring, by path.
+Limit = Callable[[str], Bound]
 
 _REQUEST_ID = re.compile(rb"[A-Za-z0-9._\-]{8,64}")
 _HEADERS = (
@@ -70,8 +90,8 @@ def _template(scope: Scope) -> str:
 class _Exchange:
     """One request and its answer, watched."""
 
-    def __init__(self, scope: Scope, receive: Receive, send: Send, limit: int) -> None:
-        self.scope, self._receive, self._send, self.limit = scope, receive, send, limit
+    def __init__(self, scope: Scope, receive: Receive, send: Send, bound: Bound) -> None:
+        self.scope, self._receive, self._send, self.bound = scope, receive, send, bound
         self.status = 0
         self._received = 0
         headers = dict(scope["headers"])
@@ -82,8 +102,8 @@ class _Exchange:
 
     def unreadable(self) -> problems.Answer | None:
         """Why the request is refused before anything looks at it: too large, or its address is not text."""
-        if self._length.isdigit() and int(self._length) > self.limit:
-            return problems.of_domain(self._too_large())
+        if self._length.isdigit() and int(self._length) > self.bound.body:
+            return problems.of_domain(self.bound.exceeded())
         for name, raw in (("path", self.scope.get("raw_path") or b""), ("query", self.scope["query_string"])):
             if b"%" not in raw:
                 continue
@@ -96,16 +116,13 @@ class _Exchange:
                 return problems.Answer(400, "malformed", f"The {name} is not valid UTF-8. Encode it as UTF-8.")
         return None
 
-    def _too_large(self) -> LimitExceeded:
-        return LimitExceeded(f"The request is larger than {self.limit:,} bytes. Send less, or attach files separately.")
-
     async def receive(self) -> Message:
         """The next piece of the body; refuses as soon as there is too much of it."""
         message = await self._receive()
         if message["type"] == "http.request":
             self._received += len(message.get("body", b""))
-            if self._received > self.limit:
-                raise self._too_large()
+            if self._received > self.bound.body:
+                raise self.bound.exceeded()
         return message
 
     async def send(self, message: Message) -> None:
@@ -125,9 +142,11 @@ class _Exchange:
 
     async def answer(self, answer: problems.Answer) -> None:
         """A problem, straight from here."""
-        content = problems.document(answer, self.scope["path"], self.request_id)
+        language = preferred(Request(self.scope), Language.EN)
+        content = problems.document(answer, self.scope["path"], self.request_id, language)
         body = json.dumps(content, ensure_ascii=False).encode()
         headers = [(b"content-type", problems.MEDIA_TYPE.encode()), (b"content-length", str(len(body)).encode())]
+        headers += [(b"content-language", language.value.encode()), (b"vary", b"Accept-Language")]
         headers += [(k.lower().encode(), v.encode()) for k, v in answer.headers.items()]
         await self.send({"type": "http.response.start", "status": answer.status, "headers": headers})
         await self.send({"type": "http.response.body", "body": body})

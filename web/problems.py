@@ -20,6 +20,7 @@ from starlette.exceptions import HTTPException
 from starlette.routing import Match
 
 from complaints.domain import errors
+from complaints.domain.validation import in_words
 from complaints.domain.vocabulary import Language
 from complaints.store.engine import is_away
 from web.language import preferred
@@ -242,9 +243,7 @@ async def _on_invalid(request: Request, error: Exception) -> Response:
     """What FastAPI itself checks: path, query and headers."""
     assert isinstance(error, RequestValidationError)
     faults = [
-        errors.FieldProblem(
-            ".".join(str(part) for part in item["loc"][1:]), item["msg"].removeprefix("Value error, "), item["type"]
-        )
+        errors.FieldProblem(".".join(str(part) for part in item["loc"][1:]), in_words(item), item["type"])
         for item in error.errors()
     ]
     invalid = errors.InvalidInput(faults)

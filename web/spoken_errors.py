@@ -12,6 +12,7 @@ from functools import cache
 from babel.messages.pofile import read_po
 
 from complaints.domain.errors import FieldProblem
+from complaints.domain.validation import PATTERNS
 from complaints.domain.vocabulary import Language
 from web.language import CATALOGUES, N_, words
 
@@ -40,6 +41,8 @@ LIMITED = {
     "greater_than_equal": (N_("This number is too small: at least %(limit)s."), N_("This number is too small.")),
     "less_than_equal": (N_("This number is too large: at most %(limit)s."), N_("This number is too large.")),
 }
+#: Patterns whose meaning is said in words, so that nothing general need be.
+_IN_WORDS = frozenset(PATTERNS.values())
 _NUMBER = re.compile(r"(?<![\w.])-?\d+(?:\.\d+)?")
 _HOLE = re.compile(r"%\\?\((\w+)\\?\)s")
 
@@ -69,7 +72,7 @@ def spoken(language: Language, text: str) -> str:
 
 def fault(language: Language, problem: FieldProblem) -> str:
     """What is wrong with a field, for a person at a form."""
-    if problem.code in GENERAL:
+    if problem.code in GENERAL and problem.message not in _IN_WORDS:
         return words(language, "console").gettext(GENERAL[problem.code])
     if problem.code in LIMITED:
         told, untold = LIMITED[problem.code]

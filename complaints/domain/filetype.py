@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 
-from complaints.domain.errors import UnsupportedType
+from complaints.domain.errors import LimitExceeded, UnsupportedType
 
 _MAGIC: tuple[tuple[int, bytes, str], ...] = (
     (0, b"%PDF-", "application/pdf"),
@@ -114,16 +114,25 @@ def content_type(head: bytes, name: str, accepted: tuple[str, ...]) -> str:
     """
     found = sniff(head)
     ending = name.rpartition(".")[2].lower() if "." in name else ""
-    if ending in _ENDINGS:
-        fitting, kind = _ENDINGS[ending]
+    fitting, kind = _ENDINGS.get(ending, (frozenset(), found))
+    if found in _ACTIVE or kind in _ACTIVE:
+        raise UnsupportedType(
+            "Programs, scripts and web pages are not taken, whatever their name. Send a document or a picture instead."
+        )
+    if fitting:
         if found not in fitting:
             raise UnsupportedType(
                 f"The file is named .{ending}, but its content is {found}. Send it under its true name."
             )
         found = kind
-    if found in _ACTIVE or not any(found == a or (a.endswith("/*") and found.startswith(a[:-1])) for a in accepted):
+    if not any(found == a or (a.endswith("/*") and found.startswith(a[:-1])) for a in accepted):
         raise UnsupportedType(f"Files of type {found} are not taken. Accepted are: {', '.join(accepted)}.")
     return found
+
+
+def too_large(limit: int) -> LimitExceeded:
+    """The refusal of a file of more than `limit` bytes."""
+    return LimitExceeded(f"The file is larger than {limit:,} bytes. Compress it, or split it into several.")
 
 
 def safe_name(claimed: str) -> str:

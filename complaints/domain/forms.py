@@ -12,22 +12,23 @@ from uuid import UUID
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
+from complaints.domain.validation import CODE, CURRENCY, NO_NUL
 from complaints.domain.vocabulary import Finding, RemedyKind, Severity, StepKind
 
 #: Free text a person types: trimmed, not empty, without NUL bytes (PostgreSQL cannot store them), bounded.
 Words = Annotated[
     str,
-    StringConstraints(strip_whitespace=True, min_length=1, max_length=20_000, pattern=r"^[^\x00]*$"),
+    StringConstraints(strip_whitespace=True, min_length=1, max_length=20_000, pattern=NO_NUL),
 ]
 Line = Annotated[
     str,
-    StringConstraints(strip_whitespace=True, min_length=1, max_length=300, pattern=r"^[^\x00]*$"),
+    StringConstraints(strip_whitespace=True, min_length=1, max_length=300, pattern=NO_NUL),
 ]
 OptionalWords = Annotated[
     str,
-    StringConstraints(strip_whitespace=True, max_length=20_000, pattern=r"^[^\x00]*$"),
+    StringConstraints(strip_whitespace=True, max_length=20_000, pattern=NO_NUL),
 ]
-Code = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_]{0,63}$")]
+Code = Annotated[str, StringConstraints(pattern=CODE)]
 
 
 class Form(BaseModel):
@@ -79,7 +80,7 @@ class RemedyProposal(Form):
         decimal_places=2,
         description="Value, if money.",
     )
-    currency: Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")] | None = Field(
+    currency: Annotated[str, StringConstraints(pattern=CURRENCY)] | None = Field(
         default=None, description="ISO 4217 code; empty means the policy's currency."
     )
     due_days: int = Field(
@@ -207,6 +208,8 @@ class ExternalDecision(StrEnum):
 
 class ExternalForm(Form):
     """The outside body (ombudsman, regulator, mediator, court) has spoken."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [{"decision": "closes", "summary": "…"}]})
 
     decision: ExternalDecision = Field(description="The body demands a change, or closes its case.")
     finding: Finding | None = Field(

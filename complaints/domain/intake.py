@@ -8,18 +8,11 @@ from typing import Annotated, Any
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, field_validator
 
-from complaints.domain.validation import storable
+from complaints.domain.validation import EMAIL, NO_NUL, OPTIONAL_TAG, PHONE, TAG, storable
 from complaints.domain.vocabulary import Channel, Language, Need
 
-_NO_NUL = r"^[^\x00]*$"
-Short = Annotated[str, StringConstraints(strip_whitespace=True, max_length=300, pattern=_NO_NUL)]
-#: Anything with one @ and a dotted domain; whether it exists, the delivery shows.
-Email = Annotated[
-    str,
-    StringConstraints(
-        strip_whitespace=True, max_length=254, pattern=r"^[^@\s<>,;\x00]+@[^@\s<>,;\x00]+\.[^@\s<>,;.\x00]+$"
-    ),
-]
+Short = Annotated[str, StringConstraints(strip_whitespace=True, max_length=300, pattern=NO_NUL)]
+Email = Annotated[str, StringConstraints(strip_whitespace=True, max_length=254, pattern=EMAIL)]
 #: Nobody's complaint is older; a year like 0001 is a default that slipped through.
 _EARLIEST_YEAR = 1970
 #: A plain number is no date, though pydantic would take it for seconds since 1970.
@@ -35,8 +28,8 @@ class NewComplainant(BaseModel):
 
     name: Short = Field(default="", description="Name, as they want to be addressed.")
     email: Email | None = Field(default=None, description="E-mail address for our letters.")
-    phone: Annotated[str, StringConstraints(strip_whitespace=True, pattern=r"^[+0-9][0-9 ()\-/]{3,30}$")] | None = (
-        Field(default=None, description="Telephone number, with country code.")
+    phone: Annotated[str, StringConstraints(strip_whitespace=True, pattern=PHONE)] | None = Field(
+        default=None, description="Telephone number, with country code."
     )
     needs: tuple[Need, ...] = Field(default=(), max_length=10, description="What we must respect.")
     safe_contact: Short = Field(default="", description="The only address or number that may be used, if any.")
@@ -62,27 +55,27 @@ class NewComplaint(BaseModel):
     )
 
     narrative: Annotated[
-        str, StringConstraints(strip_whitespace=True, min_length=1, max_length=NARRATIVE_LIMIT, pattern=_NO_NUL)
+        str, StringConstraints(strip_whitespace=True, min_length=1, max_length=NARRATIVE_LIMIT, pattern=NO_NUL)
     ] = Field(description="What happened, in the complainant's own words.")
     subject: Short = Field(default="", description="A short title; empty takes the beginning of the narrative.")
     channel: Channel = Field(default=Channel.API, description="How the complaint arrived.")
     language: Language | None = Field(default=None, description="Language of our letters; empty: found from the words.")
     product: Short = Field(default="", description="Product or service it is about.")
-    desired_remedy: Annotated[str, StringConstraints(strip_whitespace=True, max_length=2000, pattern=_NO_NUL)] = Field(
+    desired_remedy: Annotated[str, StringConstraints(strip_whitespace=True, max_length=2000, pattern=NO_NUL)] = Field(
         default="", description="What would put it right for the complainant."
     )
     order_ref: Short = Field(default="", description="Order, contract or account number.")
-    jurisdiction: Annotated[str, StringConstraints(pattern=r"^[a-z0-9_\-]{0,32}$")] = Field(
+    jurisdiction: Annotated[str, StringConstraints(pattern=OPTIONAL_TAG)] = Field(
         default="", description="Jurisdiction tag that selects regulatory profiles, e.g. `uk` or `cn`."
     )
     received_at: AwareDatetime | None = Field(
         default=None, description="When it reached us, if earlier than now (a letter, a mail that waited)."
     )
     complainant: NewComplainant = Field(default=NewComplainant(), description="Who complains.")
-    external_source: Annotated[str, StringConstraints(pattern=r"^[a-z0-9_\-]{1,32}$")] | None = Field(
+    external_source: Annotated[str, StringConstraints(pattern=TAG)] | None = Field(
         default=None, description="System it was taken from; together with external_id taken only once."
     )
-    external_id: Annotated[str, StringConstraints(min_length=1, max_length=100, pattern=_NO_NUL)] | None = Field(
+    external_id: Annotated[str, StringConstraints(min_length=1, max_length=100, pattern=NO_NUL)] | None = Field(
         default=None, description="Its id in that system."
     )
     confidential: bool = Field(default=False, description="Only leads, managers and its own handlers may see it.")

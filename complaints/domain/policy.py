@@ -14,9 +14,10 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from complaints.domain.forms import Code
 from complaints.domain.sla_policy import SlaPolicy
+from complaints.domain.validation import CURRENCY
 from complaints.domain.vocabulary import Finding, Flag, Language, Role, Severity
 
-Currency = Annotated[str, StringConstraints(pattern=r"^[A-Z]{3}$")]
+Currency = Annotated[str, StringConstraints(pattern=CURRENCY)]
 
 
 class Section(BaseModel):

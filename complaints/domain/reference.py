@@ -28,13 +28,21 @@ def make(year: int, number: int) -> str:
     return f"C{digits[:2]}-{digits[2:]}-{_check_digit(digits)}"
 
 
+def _shape(text: str) -> re.Match[str] | None:
+    return _SHAPE.fullmatch(re.sub(r"[\s\-‐-―]", "", unicodedata.normalize("NFKC", text)).upper())
+
+
+def looks_like(text: str) -> bool:
+    """Whether it is written as a reference, right or mistyped."""
+    return _shape(text) is not None
+
+
 def parse(text: str) -> str:
     """The reference in its one written form; forgives case, spaces, missing dashes and full-width digits.
 
     Raises `InvalidInput` when it cannot be one, or when the check digit says it was mistyped.
     """
-    plain = re.sub(r"[\s\-‐-―]", "", unicodedata.normalize("NFKC", text)).upper()
-    found = _SHAPE.fullmatch(plain)
+    found = _shape(text)
     if not found:
         raise InvalidInput("A reference looks like C26-000042-7.", "reference")
     year, number, check = found.groups()

@@ -134,12 +134,16 @@ class PrefectRuns:
 
     def states(self, run_ids: Iterable[UUID]) -> dict[UUID, str]:
         """State type of each of these runs; those Prefect does not know are left out."""
-        found: dict[UUID, str] = {}
+        return {UUID(run["id"]): str(run["state_type"]) for run in self._runs(run_ids)}
+
+    def messages(self, run_ids: Iterable[UUID]) -> dict[UUID, str]:
+        """What the state of each of these runs says: of a failed one, why. Those that say nothing are left out."""
+        said = {UUID(run["id"]): str((run.get("state") or {}).get("message") or "") for run in self._runs(run_ids)}
+        return {run_id: message for run_id, message in said.items() if message}
+
+    def _runs(self, run_ids: Iterable[UUID]) -> Iterator[dict[str, Any]]:
         for page in _pages([str(run_id) for run_id in run_ids]):
-            body = {"flow_runs": {"id": {"any_": page}}, "limit": _PAGE}
-            for run in self._send("POST", "/flow_runs/filter", body) or []:
-                found[UUID(run["id"])] = str(run["state_type"])
-        return found
+            yield from self._send("POST", "/flow_runs/filter", {"flow_runs": {"id": {"any_": page}}, "limit": _PAGE})
 
     def waiting(self) -> int:
         """How many runs of the deployment are suspended."""

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from uuid import UUID
 
 from sqlmodel import col, func, select
 
-from complaints.domain.errors import LimitExceeded, NotFound
+from complaints.domain.errors import InvalidInput, LimitExceeded, NotFound
+from complaints.domain.filetype import content_type, safe_name
 from complaints.domain.vocabulary import Audience
 from complaints.services.access import see
 from complaints.services.transition import lock, perform
+from complaints.store.blobs import Blobs, Upload
 from complaints.store.columns import new_id
 from complaints.store.tables import Attachment, Complaint
 from complaints.store.unit import Work
@@ -27,6 +30,27 @@ class NewFile:
     sha256: str
     size: int
     content_type: str
+
+
+def keep(upload: Upload, claimed: str, accepted: tuple[str, ...]) -> NewFile:
+    """Judge what was received by its content, and make it permanent under a safe form of the `claimed` name.
+
+    `InvalidInput` when it is empty, `UnsupportedType` when its kind is not among `accepted` or its name belies it.
+    """
+    if upload.size == 0:
+        raise InvalidInput("the file is empty; choose another one", "file")
+    name = safe_name(claimed)
+    kind = content_type(upload.head, name, accepted)
+    blob = upload.keep()
+    return NewFile(name, blob.sha256, blob.size, kind)
+
+
+def store(blobs: Blobs, pieces: Iterable[bytes], claimed: str, limit: int, accepted: tuple[str, ...]) -> NewFile:
+    """The same from the beginning; `LimitExceeded` as soon as there are more than `limit` bytes."""
+    with blobs.upload(limit) as upload:
+        for piece in pieces:
+            upload.write(piece)
+        return keep(upload, claimed, accepted)
 
 
 def attach(work: Work, reference: str, file: NewFile, audience: Audience) -> tuple[Attachment, bool]:

@@ -17,7 +17,7 @@ from sqlalchemy import update
 from sqlmodel import col, func, select
 
 from complaints.crashpoints import reach
-from complaints.domain.errors import ComplaintsError, Permanent, Retryable
+from complaints.domain.errors import ComplaintsError, Conflict, NotFound, Permanent, Retryable
 from complaints.domain.ports import (
     SYSTEM,
     Hook,
@@ -355,10 +355,13 @@ def restart(work: Work, complaint: Complaint) -> bool:
 
 
 def replay(work: Work, intent_id: UUID) -> Outbox:
-    """Give a dead letter another life, from the first attempt."""
-    row = work.session.get_one(Outbox, intent_id, with_for_update=True)
-    if row.state == IntentState.DEAD:
-        outbox.again(work, row)
+    """Give a dead letter another life, from the first attempt. `Conflict` when it is not dead."""
+    row = work.session.get(Outbox, intent_id, with_for_update=True, populate_existing=True)
+    if row is None:
+        raise NotFound("intent", intent_id)
+    if row.state != IntentState.DEAD:
+        raise Conflict(f"The intent is {row.state}, not dead: there is nothing to replay.")
+    outbox.again(work, row)
     return row
 
 

@@ -10,7 +10,7 @@ from uuid import UUID
 from sqlalchemy import ColumnElement, literal_column, or_, tuple_
 from sqlmodel import col, func, select
 
-from complaints.domain.errors import Conflict, NotFound
+from complaints.domain.errors import NotFound
 from complaints.domain.vocabulary import IntentState
 from complaints.services import access, administration, dispatch
 from complaints.store.tables import Complaint, Outbox
@@ -74,18 +74,16 @@ def _count(work: Work, state: IntentState) -> int:
 
 def replay(work: Work, intent_id: UUID) -> Outbox:
     """Give one dead letter another life; what was sent already is not sent again."""
-    found = entry(work, intent_id).intent
-    if found.state != IntentState.DEAD:
-        raise Conflict("This is not dead: there is nothing to replay.")
-    row = dispatch.replay(work, intent_id)
+    row = dispatch.replay(work, entry(work, intent_id).intent.id)
     administration.note(work, "intent_replayed", row.key, {"kind": row.kind})
     return row
 
 
-def replay_all(work: Work) -> int:
-    """The same for all dead letters that the actor may see, the oldest first; how many."""
-    dead = _visible(work).where(Outbox.state == IntentState.DEAD).order_by(col(Outbox.created_at)).limit(MOST_AT_ONCE)
-    rows = work.session.exec(dead).all()
+def replay_all(work: Work, most: int | None = MOST_AT_ONCE) -> int:
+    """The same for dead letters that the actor may see, the oldest first; how many. One replayed by somebody else at
+    this moment is left to them."""
+    dead = _visible(work).where(Outbox.state == IntentState.DEAD).order_by(col(Outbox.created_at)).limit(most)
+    rows = work.session.exec(dead.with_for_update(of=Outbox, skip_locked=True)).all()
     for intent, _ in rows:
         dispatch.replay(work, intent.id)
     if rows:

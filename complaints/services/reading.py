@@ -12,17 +12,21 @@ from datetime import datetime
 from typing import Any, Generic, TypeVar
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, and_, func, literal, or_, tuple_
+from sqlalchemy import ColumnElement, String, and_, cast, func, literal, or_, tuple_
 from sqlmodel import col, select
 
-from complaints.domain.errors import InvalidInput
+from complaints.domain.errors import Conflict, InvalidInput, NotFound
+from complaints.domain.reference import looks_like
 from complaints.domain.searchtext import patterns
-from complaints.domain.vocabulary import Role, StepState
-from complaints.services.access import visible
+from complaints.domain.vocabulary import IntentState, Role, StepState
+from complaints.services.access import see, visible
 from complaints.store.tables import Complaint, Outbox, Step
 from complaints.store.unit import Work
 
 PAGE_LIMIT = 200
+#: An id or the beginning or end of one, with eight digits or more; those of ids made in the same minute begin alike.
+_ID_PART = re.compile(r"(?:-?[0-9A-Fa-f]){8,32}-?")
+_WHOLE_ID = 32
 #: A pattern of `searchtext.patterns` that a part of a reference could match.
 _OF_REFERENCE = re.compile(r"%[c\d-]{3,}%")
 T = TypeVar("T")
@@ -156,6 +160,67 @@ def tasks(
     rows = rows[:size]
     after = _encode([rows[-1][0].opened_at.isoformat(), str(rows[-1][0].id)]) if more else None
     return Page(rows, after)
+
+
+def named_task(work: Work, name: str, gate: str = "") -> Step:
+    """The step that a person means: by its id, by a part of the id of an open one, or by its complaint's reference.
+
+    With a reference, `gate` says which, where several are open. `NotFound` as well where the actor may not see it.
+    """
+    own = select(Step).join(Complaint, col(Complaint.id) == col(Step.complaint_id)).where(visible(work))
+    live = own.where(col(Step.state).in_((StepState.OPEN, StepState.CLAIMED)))
+    if _ID_PART.fullmatch(name) and not looks_like(name):
+        step: Step = _by_id(work, name, col(Step.id), own, live, "task")
+        return step
+    complaint = see(work, name)
+    steps = list(work.session.exec(live.where(Step.complaint_id == complaint.id).order_by(col(Step.opened_at))).all())
+    if gate:
+        steps = list(work.session.exec(own.where(Step.complaint_id == complaint.id, Step.gate == gate)).all())
+    if len(steps) == 1:
+        return steps[0]
+    if gate:
+        raise NotFound("task", f"{complaint.reference} {gate}")
+    if not steps:
+        raise Conflict(f"{complaint.reference} has no open task; it is {complaint.status}.")
+    gates = ", ".join(step.gate for step in steps)
+    raise InvalidInput(f"{complaint.reference} has {len(steps)} open tasks; add which: {gates}", "task")
+
+
+def named_intent(work: Work, name: str) -> Outbox:
+    """The intent with this id, or the dead one with this part of an id."""
+    if not _ID_PART.fullmatch(name):
+        raise InvalidInput("give an id, or at least eight digits of its beginning or end", "intent")
+    every = select(Outbox)
+    intent: Outbox = _by_id(work, name, col(Outbox.id), every, every.where(Outbox.state == IntentState.DEAD), "intent")
+    return intent
+
+
+def _by_id(work: Work, name: str, column: Any, every: Any, likely: Any, kind: str) -> Any:
+    """The row whose id is `name`, or of the `likely` ones the only one whose id begins or ends with it."""
+    if len(name.replace("-", "")) == _WHOLE_ID:
+        rows = work.session.exec(every.where(column == UUID(name))).all()
+    else:
+        text = cast(column, String)
+        part = name.lower()
+        rows = work.session.exec(likely.where(or_(text.startswith(part), text.endswith(part))).limit(2)).all()
+    if len(rows) > 1:
+        raise InvalidInput(f"several ids begin or end with {name}; give more of it", kind)
+    if not rows:
+        raise NotFound(kind, name)
+    return rows[0]
+
+
+def check_filter(work: Work, wanted: Filter) -> None:
+    """`InvalidInput` where a category or team is neither in the policy nor that of any complaint: it is mistyped."""
+    taxonomy, routing = work.policy.taxonomy, work.policy.routing
+    for name, column, values, known in (
+        ("category", col(Complaint.category), wanted.category, [c.key for c in taxonomy.categories]),
+        ("team", col(Complaint.team), wanted.team, [t.key for t in routing.teams]),
+    ):
+        for value in sorted(set(values) - set(known)):
+            if work.session.exec(select(Complaint.id).where(column == value).limit(1)).first() is None:
+                choices = ", ".join(known)
+                raise InvalidInput(f"{value!r} is not known; known are: {choices}", name)
 
 
 def outbox(

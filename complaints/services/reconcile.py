@@ -24,6 +24,8 @@ from complaints.store.unit import Store, Work
 #: State of each asked run: a Prefect state type (RUNNING, PAUSED, SCHEDULED, PENDING, COMPLETED, FAILED, CRASHED, …),
 #: or no entry where Prefect does not know the run.
 RunStates = Callable[[Iterable[UUID]], dict[UUID, str]]
+#: What Prefect says of the state of each asked run, where it says anything.
+RunMessages = Callable[[Iterable[UUID]], dict[UUID, str]]
 
 _LIVE = frozenset({"RUNNING", "PENDING", "SCHEDULED", "PAUSED", "CANCELLING"})
 #: A complaint whose run was recorded less than this ago is still on its way.
@@ -40,6 +42,7 @@ class Report:
     failed: list[str] = field(default_factory=list)
     asleep: list[str] = field(default_factory=list)
     stuck: list[str] = field(default_factory=list)
+    why: dict[str, str] = field(default_factory=dict)  #: reference → why its run failed, where that is known
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON."""
@@ -59,12 +62,14 @@ def reconcile(
     restart_failed: bool = False,
     batch: int = 500,
     waiting: Callable[[], int] | None = None,
+    messages: RunMessages | None = None,
 ) -> Report:
     """Look at every complaint that is not archived; with `repair`, put right what can be.
 
     A run that failed for good is left for a person to retry in Prefect (the case is reported) unless `restart_failed`.
     With `waiting` (how many runs Prefect holds suspended) the complaints at rest are only counted while both sides
-    agree: tens of thousands of cases that wait for a person then cost next to nothing.
+    agree: tens of thousands of cases that wait for a person then cost next to nothing. `messages` is asked why runs
+    failed.
     """
     report = Report()
     last: UUID | None = None
@@ -80,11 +85,20 @@ def reconcile(
         last = rows[-1].id
         report.looked_at += len(rows)
         seen = {r.id: r for r in rows}
+        if messages is not None:
+            report.why |= _reasons([seen[i] for i, kind in wrong if kind == "failed"], messages)
         for complaint_id, kind in wrong:
             getattr(report, kind).append(seen[complaint_id].reference)
             if repair and (kind != "failed" or restart_failed) and kind != "stuck":
                 with store.work(SYSTEM) as work:
                     _mend(work, complaint_id, kind, seen[complaint_id].run_id)
+
+
+def _reasons(failed: list[Complaint], messages: RunMessages) -> dict[str, str]:
+    if not failed:
+        return {}
+    said = messages([c.run_id for c in failed if c.run_id is not None])
+    return {c.reference: said[c.run_id] for c in failed if c.run_id in said}
 
 
 def _at_rest() -> ColumnElement[bool]:

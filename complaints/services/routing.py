@@ -33,6 +33,8 @@ STANDS_IN: dict[str, frozenset[Role]] = {
 #: Steps whose doer must not have investigated; the second must not have touched the case at all.
 _INDEPENDENT_OF_INVESTIGATION = frozenset({StepKind.APPROVAL})
 _INDEPENDENT_OF_EVERYTHING = frozenset({StepKind.REVIEW})
+#: Steps that make an outcome: whoever did one may not pass the complainant's verdict on it.
+_MAKE_THE_OUTCOME = (StepKind.INVESTIGATION, StepKind.APPROVAL, StepKind.RESPONSE, StepKind.REVIEW)
 
 
 def present(person: Person, now: datetime) -> bool:
@@ -63,6 +65,8 @@ def not_eligible(
         return "Whoever investigated may not approve (four eyes). Ask somebody else."
     if kind in _INDEPENDENT_OF_EVERYTHING and actor.id in touched_by(work, complaint):
         return "An appeal is reviewed by somebody who had no part in the case. Ask somebody else."
+    if kind is StepKind.CONFIRMATION and _made_the_outcome(work, complaint, actor):
+        return "Whoever investigated, decided or answered may not give the complainant's verdict. Ask somebody else."
     person = work.session.get(Person, UUID(actor.id)) if actor.kind == "person" else None
     known = parties(work, complaint) if complainants is None else complainants
     if person is not None and conflicted(complaint, known, person):
@@ -74,6 +78,17 @@ def investigators(work: Work, complaint: Complaint) -> set[str]:
     """Ids of those who investigated this complaint."""
     rows = work.session.exec(select(Investigation.by_id).where(Investigation.complaint_id == complaint.id)).all()
     return set(rows)
+
+
+def _made_the_outcome(work: Work, complaint: Complaint, actor: Actor) -> bool:
+    """Whether the actor did a step of this complaint that made its outcome. A complainant never does."""
+    done = select(Step.id).where(
+        Step.complaint_id == complaint.id,
+        Step.completed_by_id == actor.id,
+        col(Step.kind).in_(_MAKE_THE_OUTCOME),
+        Step.state == StepState.DONE,
+    )
+    return actor.kind != "complainant" and work.session.exec(done.limit(1)).first() is not None
 
 
 def touched_by(work: Work, complaint: Complaint) -> set[str]:

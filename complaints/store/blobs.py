@@ -15,7 +15,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from complaints.domain.errors import LimitExceeded, NotFound
+from complaints.domain.errors import NotFound
+from complaints.domain.filetype import too_large
 
 #: Bytes from the beginning of a file that are kept to find out what it is.
 HEAD = 4096
@@ -45,7 +46,7 @@ class Upload:
         """Append; `LimitExceeded` as soon as the file is larger than allowed."""
         self.size += len(chunk)
         if self.size > self._limit:
-            raise LimitExceeded(f"The file is larger than {self._limit:,} bytes. Send a smaller one, or several.")
+            raise too_large(self._limit)
         if len(self.head) < HEAD:
             self.head += chunk[: HEAD - len(self.head)]
         self._digest.update(chunk)

@@ -1,4 +1,4 @@
-"""`complaints demo`: the whole system on embedded parts, a dozen complaints handled before your eyes."""
+"""`complaints demo`: the whole system on embedded parts, some twenty complaints handled before your eyes."""
 
 from __future__ import annotations
 
@@ -16,12 +16,13 @@ from typing import Annotated, Any
 import typer
 from rich.live import Live
 from rich.table import Table
+from rich.text import Text
 
 from complaints.services import access, clocks
 from config.settings import load_settings
 from config.wiring import App
 from deployments.actors import STAFF, Office, in_background
-from deployments.commands.output import OPERATOR, err, out, table
+from deployments.commands.output import OPERATOR, err, out, say, table
 from deployments.commands.up import announce
 from deployments.stack.supervisor import Stack
 
@@ -52,7 +53,7 @@ def demo(
     ] = None,
     keep: Annotated[bool, typer.Option("--keep", help="Go on with the state of the last demo.")] = False,
 ) -> None:
-    """Start everything, send a dozen complaints (Chinese and English), play agents and customers, show the outcome.
+    """Start everything, send some twenty complaints (Chinese and English), play agents and customers, show the outcome.
 
     Uses the folder `demo` in the state folder and a policy with very short times; your own state is not touched.
     """
@@ -67,10 +68,10 @@ def demo(
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, _interrupt)
     began = time.monotonic()
-    out.print("[bold]Starting the system on embedded parts[/bold]")
+    say("Starting the system on embedded parts", "bold")
     try:
-        with Stack(settings, say=lambda line: out.print(f"  {line}", highlight=False)) as stack:
-            out.print(f"  ready after {time.monotonic() - began:.1f} s")
+        with Stack(settings, say=lambda line: say(f"  {line}")) as stack:
+            say(f"  ready after {time.monotonic() - began:.1f} s")
             app = App(settings)
             office = Office.staff(app, f"{settings.web_url}/api/v1")
             office.give_passwords(app)
@@ -80,7 +81,7 @@ def demo(
             if stay if stay is not None else sys.stdout.isatty():
                 stack.watch()
     except KeyboardInterrupt:
-        out.print("Stopped.")
+        say("Stopped.")
         return
     if not complete:
         sys.exit(1)
@@ -110,9 +111,9 @@ def _play(app: App, office: Office, seconds: int) -> bool:
     out.print(_outcome(rows))
     _explain_ladder(app, office)
     for problem in office.problems[:20]:
-        err.print(f"[yellow]note[/yellow] {problem}", highlight=False)
+        err.print(Text.assemble(("note", "yellow"), f" {problem}"), soft_wrap=True)
     archived = sum(row["status"] == "archived" for row in rows)
-    out.print(f"{archived} of {len(rows)} complaints are archived. Letters: {office.outgoing}", highlight=False)
+    say(f"{archived} of {len(rows)} complaints are archived. Letters: {office.outgoing}")
     return bool(archived == len(rows))
 
 
@@ -121,17 +122,15 @@ def _explain_ladder(app: App, office: Office) -> None:
     reference = next(r for r, sample in office.plays.items() if sample["play"] == "ladder")
     events = office.people["sun.yu"].get(f"/complaints/{reference}/timeline").raise_for_status().json()
     fired = [e for e in events if e["kind"] == "rung_fired" and e["data"]["clock"].startswith("demo.")]
-    out.print(f"[bold]{reference} climbed its ladder[/bold] (complaints sla explain {reference})", highlight=False)
+    say(f"{reference} climbed its ladder (complaints sla explain {reference})", "bold")
     for event in fired:
         data = event["data"]
-        out.print(
-            f"  {event['at'][11:19]}  {data['clock']} {data['rung']}: {', '.join(data['actions'])}", highlight=False
-        )
+        say(f"  {event['at'][11:19]}  {data['clock']} {data['rung']}: {', '.join(data['actions'])}")
     with app.store.reading(OPERATOR) as work:
         for clock, _, lines in clocks.explained(work, access.see(work, reference), "demo.resolve"):
-            out.print(f"  {clock.profile}.{clock.name}, {clock.state}", highlight=False)
+            say(f"  {clock.profile}.{clock.name}, {clock.state}")
             for line in lines:
-                out.print(f"  {line}", highlight=False)
+                say(f"  {line}")
 
 
 def _watch(office: Office, references: list[str], seconds: int) -> list[dict[str, Any]]:
@@ -170,7 +169,7 @@ def _progress(rows: list[dict[str, Any]], office: Office) -> Table:
     for row in rows:
         play = office.plays[row["reference"]]["play"].replace("_", " ")
         bar = "█" * min(len(row["events"]), 24)
-        made.add_row(row["reference"], play, row["status"], row["category"], f"[green]{bar}[/green]")
+        made.add_row(row["reference"], play, row["status"], row["category"], Text(bar, "green"))
     return made
 
 

@@ -99,7 +99,7 @@ def _batches(rows: Iterable[Row | BadRow], size: int) -> Iterator[list[Row | Bad
 
 
 def _progress(quiet: bool) -> Progress:
-    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
+    columns = (TextColumn("{task.description}", markup=False), BarColumn(), DownloadColumn(), TimeRemainingColumn())
     return Progress(*columns, console=err, transient=True, disable=quiet)
 
 

@@ -14,12 +14,12 @@ from sqlmodel import col, func, select
 from complaints.archive.verify import verify as verify_bags
 from complaints.domain.errors import ComplaintsError, NotFound
 from complaints.domain.vocabulary import IntentState
-from complaints.services import dispatch, marks, reconcile
+from complaints.services import marks, postroom, reading, reconcile
 from complaints.services import people as people_service
 from complaints.store import chain
 from complaints.store.tables import Complaint, Event, Outbox, Person
 from config.wiring import app
-from deployments.commands.output import OPERATOR, AsJson, emit, err, facts, out, table
+from deployments.commands.output import OPERATOR, AsJson, emit, err, facts, out, say, short, table
 
 audit = typer.Typer(help="The tamper-evident case log.", no_args_is_help=True)
 archive = typer.Typer(help="The archive of closed complaints.", no_args_is_help=True)
@@ -43,7 +43,7 @@ def doctor(
 
             found["orphaned_runs"] = release_orphans()
         report = reconcile.reconcile(
-            the.store, lambda ids: the.runs.states(list(ids)), repair=repair, restart_failed=repair
+            the.store, the.runs.states, repair=repair, restart_failed=repair, messages=the.runs.messages
         )
         found |= report.as_dict()
         clean = report.clean
@@ -60,10 +60,15 @@ def doctor(
     mended = repair and found["prefect"] == "reachable"
     healthy = (clean or mended) and not dead and not found.get("stuck")
     found["healthy"] = healthy
-    emit(found, as_json, facts("Doctor", {k: _short(v) for k, v in found.items()}))
-    if not healthy and not as_json:
-        hint = "complaints outbox list --state dead" if dead else "complaints doctor --repair"
-        out.print(f"Something is wrong. Next: {hint}")
+    why = found.get("why", {})
+    hint = "complaints outbox list --state dead" if dead else "complaints doctor --repair"
+    emit(
+        found,
+        as_json,
+        facts("Doctor", {k: _short(v) for k, v in found.items() if k != "why"}),
+        *([table("Why runs failed", ("reference", "what Prefect says"), why.items())] if why else []),
+        *([] if healthy else [f"Something is wrong. Next: {hint}"]),
+    )
     if not healthy:
         sys.exit(1)
 
@@ -103,7 +108,7 @@ def audit_verify(
     if as_json:
         emit({"checked": checked, "broken": broken}, True)
     else:
-        out.print(f"{checked} case logs checked, {len(broken)} breaks.")
+        say(f"{checked} case logs checked, {len(broken)} breaks.")
         if broken:
             rows_ = [(b["reference"], b["seq"], b["what"]) for b in broken]
             out.print(table("Breaks", ("reference", "event", "what"), rows_))
@@ -126,7 +131,7 @@ def archive_verify(as_json: AsJson = False) -> None:
     if as_json:
         emit({"checked": checked, "bad": bad}, True)
     else:
-        out.print(f"{checked} bags checked, {len(bad)} not as they were written.")
+        say(f"{checked} bags checked, {len(bad)} not as they were written.")
         if bad:
             out.print(table("Bad bags", ("bag", "problems"), [(b["bag"], "; ".join(b["problems"])) for b in bad]))
     if bad:
@@ -157,7 +162,7 @@ def outbox_list(
             "Outbox",
             ("id", "kind", "what", "state", "attempts", "next", "last error"),
             [
-                (r.id, r.kind, r.payload.get("template", ""), r.state, r.attempts, r.next_at, r.last_error[:80])
+                (short(r.id), r.kind, r.payload.get("template", ""), r.state, r.attempts, r.next_at, r.last_error[:80])
                 for r in rows
             ],
         ),
@@ -166,21 +171,24 @@ def outbox_list(
 
 @outbox.command("replay")
 def outbox_replay(
-    intent: Annotated[UUID | None, typer.Argument(help="Id of one dead intent; without it, all dead ones.")] = None,
+    intent: Annotated[
+        str,
+        typer.Argument(
+            help="One dead intent: its id, or eight or more digits of the id's beginning or end, as `outbox list` "
+            "shows them. Without it: all dead ones."
+        ),
+    ] = "",
+    as_json: AsJson = False,
 ) -> None:
-    """Give dead letters another life."""
+    """Give dead letters another life, from the first attempt. What was sent already is not sent again."""
     with app().store.work(OPERATOR) as work:
-        chosen = (
-            [intent]
-            if intent
-            else list(work.session.exec(select(Outbox.id).where(Outbox.state == IntentState.DEAD)).all())
-        )
-        for each in chosen:
-            if work.session.get(Outbox, each) is None:
-                raise NotFound("intent", each)
-            dispatch.replay(work, each)
+        if intent:
+            postroom.replay(work, reading.named_intent(work, intent).id)
+            count = 1
+        else:
+            count = postroom.replay_all(work, most=None)
     app().background.drain()
-    out.print(f"{len(chosen)} replayed.")
+    emit({"replayed": count}, as_json, f"{count} replayed.")
 
 
 @keys.command("create")
@@ -188,6 +196,7 @@ def keys_create(
     name: Annotated[str, typer.Argument(help="What the key is for.")],
     scope: Annotated[list[str], typer.Option(help="Scope (repeatable): " + ", ".join(people_service.SCOPES))],
     login: Annotated[str | None, typer.Option("--for", help="Login of the person who acts with it.")] = None,
+    as_json: AsJson = False,
 ) -> None:
     """Create an API key and print its secret, which is shown this once."""
     with app().store.work(OPERATOR) as work:
@@ -197,13 +206,31 @@ def keys_create(
             if person is None:
                 raise NotFound("person", login)
         row, secret = people_service.create_key(work, name, scope, person=person)
-    out.print(f"{secret}", highlight=False)
-    err.print(f"Key {row.id} ({name}). Keep the secret: it is not stored and cannot be shown again.")
+    emit(row.model_dump(mode="json", exclude={"hash"}) | {"secret": secret}, as_json, secret)
+    err.print(f"Key {row.id} ({name}). Keep the secret: it is not stored and cannot be shown again.", soft_wrap=True)
+
+
+@keys.command("list")
+def keys_list(as_json: AsJson = False) -> None:
+    """List API keys, those in use first; their secrets are nowhere."""
+    with app().store.reading(OPERATOR) as work:
+        rows = people_service.keys(work)
+    emit(
+        [row.model_dump(mode="json", exclude={"hash"}) | {"person": login} for row, login in rows],
+        as_json,
+        table(
+            "API keys",
+            ("id", "name", "begins", "scopes", "person", "last used", "revoked"),
+            [(k.id, k.name, k.prefix, ", ".join(k.scopes), who, k.last_used_at, k.revoked_at) for k, who in rows],
+        ),
+    )
 
 
 @keys.command("revoke")
-def keys_revoke(key: Annotated[UUID, typer.Argument(help="Id of the key.")]) -> None:
-    """Revoke an API key."""
+def keys_revoke(
+    key: Annotated[UUID, typer.Argument(help="Id of the key, from `keys list`.")], as_json: AsJson = False
+) -> None:
+    """Revoke an API key: from now on it opens nothing."""
     with app().store.work(OPERATOR) as work:
         row = people_service.revoke_key(work, key)
-    out.print(f"Key {row.name} revoked.")
+    emit(row.model_dump(mode="json", exclude={"hash"}), as_json, f"Key {row.name} revoked.")

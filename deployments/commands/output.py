@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
+import os
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Annotated, Any
+from uuid import UUID
 
 import typer
+from rich import box
 from rich.console import Console
 from rich.table import Table
 from sqlmodel import select
@@ -19,8 +23,21 @@ from complaints.services.routing import as_actor
 from complaints.store.tables import Person
 from complaints.store.unit import Work
 
-out = Console()
-err = Console(stderr=True)
+#: Columns of a line that goes to no terminal and has no width of its own.
+_ENDLESS = 10_000
+
+
+def _console(file: Any, *, stderr: bool = False) -> Console:
+    """What is printed is data, as it is: no markup is looked for in it, no names of emoji, nothing to be coloured.
+
+    In a pipe lines are as long as they are, unless COLUMNS says otherwise.
+    """
+    width = None if file.isatty() or "COLUMNS" in os.environ else _ENDLESS
+    return Console(stderr=stderr, markup=False, emoji=False, highlight=False, width=width)
+
+
+out = _console(sys.stdout)
+err = _console(sys.stderr, stderr=True)
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 As = Annotated[str | None, typer.Option("--as", help="Login of the person who acts. Without it: the operator.")]
@@ -29,6 +46,10 @@ As = Annotated[str | None, typer.Option("--as", help="Login of the person who ac
 OPERATOR = Actor(
     "system", "operator", "Operator (command line)", frozenset(set(Role) - {Role.COMPLAINANT, Role.INTEGRATOR})
 )
+#: Columns by whose cells one names things to the next command: they are never folded over lines.
+_NAMES = frozenset({"task", "reference", "step", "id", "hash", "login", "action", "field"})
+#: Digits of an id that lists show: its end. Its beginning is its time, and alike in all ids of the same minute.
+_SHORT = 8
 
 
 def actor(work: Work, login: str | None) -> Actor:
@@ -42,20 +63,30 @@ def actor(work: Work, login: str | None) -> Actor:
     return as_actor(person)
 
 
-def emit(data: Any, as_json: bool, *tables: Table) -> None:
-    """Print `data` as JSON, or the tables."""
+def emit(data: Any, as_json: bool, *shown: Table | str) -> None:
+    """Print `data` as JSON, or what is shown to a person instead: tables and lines."""
     if as_json:
         typer.echo(json.dumps(data, ensure_ascii=False, indent=2, default=str))
         return
-    for table in tables:
-        out.print(table)
+    for each in shown:
+        if isinstance(each, str):
+            say(each)
+        else:
+            out.print(each)
+
+
+def say(text: str, style: str = "") -> None:
+    """A line as it is; the terminal may wrap it, we do not."""
+    out.print(text, style=style or None, soft_wrap=True)
 
 
 def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> Table:
     """A plain table."""
-    made = Table(title=title, title_justify="left", header_style="bold", expand=False)
+    made = Table(
+        title=title, title_justify="left", header_style="bold", expand=False, box=box.SIMPLE_HEAD, padding=(0, 1, 0, 0)
+    )
     for column in columns:
-        made.add_column(column, overflow="fold")
+        made.add_column(column, overflow="fold", no_wrap=column in _NAMES)
     for row in rows:
         made.add_row(*("" if cell is None else _cell(cell) for cell in row))
     return made
@@ -63,6 +94,11 @@ def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) 
 
 def _cell(value: object) -> str:
     return value.astimezone().strftime("%Y-%m-%d %H:%M:%S") if isinstance(value, datetime) else str(value)
+
+
+def short(row_id: UUID) -> str:
+    """The end of an id: enough for a command to know it by among those that can be meant."""
+    return str(row_id)[-_SHORT:]
 
 
 def facts(title: str, values: Mapping[str, object]) -> Table:

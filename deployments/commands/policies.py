@@ -13,6 +13,7 @@ from typing import Annotated
 
 import typer
 from rich.progress import Progress
+from rich.text import Text
 
 from complaints.domain.backtest import Tally
 from complaints.domain.errors import PolicyInvalid
@@ -23,7 +24,7 @@ from config import policy as loader
 from config.garbage import collect_seldom
 from config.policybook import StoredPolicies
 from config.wiring import app
-from deployments.commands.output import OPERATOR, AsJson, emit, err, facts, out, table
+from deployments.commands.output import OPERATOR, AsJson, emit, err, facts, out, say, table
 
 policy = typer.Typer(help="Policies: taxonomy, routing, authority, SLA profiles, retention.", no_args_is_help=True)
 sla = typer.Typer(help="SLA clocks.", no_args_is_help=True)
@@ -40,12 +41,13 @@ def check(folder: Folder, as_json: AsJson = False) -> None:
         emit(data, True)
     elif problems:
         for problem in problems:
-            out.print(f"[red]✗[/red] {problem}", highlight=False)
+            out.print(Text.assemble(("✗", "red"), f" {problem}"), soft_wrap=True)
     else:
         assert bundle is not None
-        out.print(f"[green]✓[/green] {bundle.name} {bundle.hash[:12]} can be activated", highlight=False)
+        said = f" {bundle.name} {bundle.hash[:12]} can be activated"
+        out.print(Text.assemble(("✓", "green"), said), soft_wrap=True)
         for warning in told:
-            out.print(f"[yellow]![/yellow] {warning}", highlight=False)
+            out.print(Text.assemble(("!", "yellow"), f" {warning}"), soft_wrap=True)
     if problems:
         sys.exit(1)
 
@@ -83,6 +85,7 @@ def activate(
     folder: Folder,
     effective: Annotated[datetime | None, typer.Option(help="From when (local time); without it, now.")] = None,
     by: Annotated[str, typer.Option(help="Who activates it.")] = OPERATOR.name,
+    as_json: AsJson = False,
 ) -> None:
     """Store a policy and put it in force. Complaints that began under another keep that one."""
     bundle = loader.load(folder)
@@ -92,7 +95,8 @@ def activate(
     with app().store.work(OPERATOR) as work:
         about = {"name": bundle.name, "by": by, "effective_from": since.isoformat(timespec="seconds")}
         administration.note(work, "policy_activated", bundle.hash, about)
-    out.print(f"{bundle.name} {bundle.hash[:12]} is activated.", highlight=False)
+    data = {"name": bundle.name, "hash": bundle.hash, "by": by, "effective": effective and effective.astimezone()}
+    emit(data, as_json, f"{bundle.name} {bundle.hash[:12]} is activated.")
 
 
 @policy.command("list")
@@ -168,9 +172,9 @@ def explain(
         )
         return
     for c, _, lines in told:
-        out.print(f"[bold]{c.profile}.{c.name}[/bold] (round {c.round}, {c.state})", highlight=False)
+        say(f"{c.profile}.{c.name} (round {c.round}, {c.state})", "bold")
         for line in lines:
-            out.print(f"  {line}", highlight=False)
+            say(f"  {line}")
 
 
 @policy.command("backtest")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from enum import Enum
 from typing import Annotated
 
 import typer
@@ -10,8 +11,10 @@ from complaints.domain.vocabulary import Language, Role
 from complaints.services import people as people_service
 from complaints.services import personnel
 from config.wiring import app
-from deployments.commands.output import OPERATOR, AsJson, emit, err, out, table
+from deployments.commands.output import OPERATOR, AsJson, emit, err, table
 
+#: The roles that people hold, for the command line to offer.
+StaffRole = Enum("StaffRole", [(role.name, role.value) for role in personnel.STAFF])  # type: ignore[misc]  # computed
 people = typer.Typer(help="People who work here.", no_args_is_help=True)
 _SECRET = {"password_hash", "totp_secret", "totp_used"}
 
@@ -36,36 +39,42 @@ def people_list(as_json: AsJson = False) -> None:
 def people_add(
     login: Annotated[str, typer.Argument(help="Login name, unique.")],
     name: Annotated[str, typer.Argument(help="Name, as colleagues read it.")],
-    role: Annotated[list[Role], typer.Option(help="Role (repeatable).")],
+    role: Annotated[list[StaffRole], typer.Option(help="Role (repeatable).")],
     team: Annotated[list[str] | None, typer.Option(help="Team (repeatable).")] = None,
     email: Annotated[str | None, typer.Option(help="Address for internal messages.")] = None,
     language: Annotated[Language, typer.Option(help="Language of internal messages.")] = Language.ZH,
     password: Annotated[
         bool, typer.Option("--password", help="Also print a temporary password for the console.")
     ] = False,
+    as_json: AsJson = False,
 ) -> None:
-    """Add somebody."""
+    """Add somebody who works here."""
     with app().store.work(OPERATOR) as work:
         person = people_service.add_person(
-            work, login, name, roles=role, teams=team or (), email=email, language=language
+            work, login, name, roles=[Role(r.value) for r in role], teams=team or (), email=email, language=language
         )
         temporary = personnel.new_password(work, person.id) if password else ""
-    out.print(f"{person.name} ({person.login}) added: {person.id}")
+    data = person.model_dump(mode="json", exclude=_SECRET) | {"temporary_password": temporary or None}
+    said = f"{person.name} ({person.login}) added: {person.id}"
+    emit(data, as_json, *([said, temporary] if temporary else [said]))
     if temporary:
-        _tell(login, temporary)
+        _warn(login)
 
 
 @people.command("password")
-def people_password(login: Annotated[str, typer.Argument(help="Login of the person.")]) -> None:
+def people_password(
+    login: Annotated[str, typer.Argument(help="Login of the person.")], as_json: AsJson = False
+) -> None:
     """Give somebody a temporary password for the console and print it; they choose their own at the next sign-in.
 
     It is shown this once. Their open sessions end; their second factor stays.
     """
     with app().store.work(OPERATOR) as work:
         temporary = personnel.new_password(work, personnel.by_login(work, login).id)
-    _tell(login, temporary)
+    emit({"login": login, "temporary_password": temporary}, as_json, temporary)
+    _warn(login)
 
 
-def _tell(login: str, temporary: str) -> None:
-    out.print(temporary, highlight=False, markup=False)
-    err.print(f"Temporary password of {login}. It must be changed at the first sign-in and cannot be shown again.")
+def _warn(login: str) -> None:
+    said = f"Temporary password of {login}. It must be changed at the first sign-in and cannot be shown again."
+    err.print(said, soft_wrap=True)

@@ -7,7 +7,7 @@ import time
 from contextlib import suppress
 
 from config.settings import load_settings
-from deployments.commands.output import out
+from deployments.commands.output import say
 from deployments.stack.supervisor import Stack
 
 _ENDINGS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
@@ -20,14 +20,14 @@ def up() -> None:
     What dies is started again. Logs are in `log/` of the state folder.
     """
     began = time.monotonic()
-    stack = Stack(load_settings(), say=lambda line: out.print(f"  {line}", highlight=False, soft_wrap=True))
+    stack = Stack(load_settings(), say=lambda line: say(f"  {line}"))
     for number in _ENDINGS:
         signal.signal(number, lambda *_: _interrupt())
-    out.print(f"Starting on {stack.home}", highlight=False, soft_wrap=True)
+    say(f"Starting on {stack.home}")
     with suppress(KeyboardInterrupt), stack:
         announce(stack, time.monotonic() - began)
         stack.watch()
-    out.print("Stopped.")
+    say("Stopped.")
 
 
 def _interrupt() -> None:
@@ -47,11 +47,11 @@ def announce(stack: Stack, seconds: float) -> None:
         "Prefect UI": f"{urls['prefect']}  (user complaints, password in secrets/prefect_password)",
         "State": f"{stack.home}  (logs in log/, letters in outgoing/)",
     }
-    out.print(f"[bold green]Ready in {seconds:.1f} s.[/bold green]")
+    say(f"Ready in {seconds:.1f} s.", "bold green")
     for name, where in rows.items():
-        out.print(f"  {name:10} {where}", highlight=False, soft_wrap=True)
+        say(f"  {name:10} {where}")
     if stack.first_admin is not None:
         login, password = stack.first_admin
-        out.print("[bold]First sign-in at the console, shown this once:[/bold]")
-        out.print(f"  login      {login}\n  password   {password}  (to be changed at once)", highlight=False)
-    out.print("Ctrl-C stops it.")
+        say("First sign-in at the console, shown this once:", "bold")
+        say(f"  login      {login}\n  password   {password}  (to be changed at once)")
+    say("Ctrl-C stops it.")

@@ -2,20 +2,31 @@
 
 from __future__ import annotations
 
-from typing import Annotated
-from uuid import UUID
+import json
+import re
+from typing import Annotated, Any
 
 import typer
 
 from complaints.domain.forms import FORMS
+from complaints.domain.ports import Actor
 from complaints.domain.vocabulary import StepKind
 from complaints.services import reading, steps
+from complaints.store.tables import Step
 from complaints.store.unit import Work
 from config.wiring import app
-from deployments.commands.cases import read_json
-from deployments.commands.output import OPERATOR, As, AsJson, actor, emit, out, table
+from deployments.commands.given import example, read_json, wanted, wanted_table
+from deployments.commands.output import OPERATOR, As, AsJson, actor, emit, short, table
 
-Task = Annotated[UUID, typer.Argument(help="Id of the task, from `complaints tasks`.")]
+Task = Annotated[
+    str,
+    typer.Argument(
+        help="The task: its id or eight or more digits of the id's beginning or end, as `complaints tasks` shows them; "
+        "or the reference of its complaint."
+    ),
+]
+Gate = Annotated[str, typer.Argument(help="With a reference: which of its tasks, e.g. remedy-2.")]
+_GATE = re.compile(r"[a-z_]+-\d+")
 
 
 def tasks(
@@ -28,6 +39,7 @@ def tasks(
 ) -> None:
     """List open human steps, oldest first."""
     with app().store.reading(OPERATOR) as work:
+        reading.check_filter(work, reading.Filter(team=[team] if team else ()))
         seen = Work(work.session, work.now, actor(work, login), work.policies)
         page = reading.tasks(seen, mine=mine, kind=kind, team=team, limit=limit)
     emit(
@@ -36,47 +48,65 @@ def tasks(
         table(
             "Open tasks",
             ("task", "reference", "step", "team", "state", "severity", "due"),
-            [(s.id, c.reference, s.gate, s.team, s.state, c.severity, s.due_at) for s, c in page.items],
+            [(short(s.id), c.reference, s.gate, s.team, s.state, c.severity, s.due_at) for s, c in page.items],
         ),
+        *(["There are more: give --team, --kind or a larger --limit."] if page.next else []),
     )
 
 
-def claim(task: Task, login: As = None) -> None:
+def claim(task: Task, gate: Gate = "", login: As = None, as_json: AsJson = False) -> None:
     """Take a task: from now on it is yours."""
-    with app().store.reading(OPERATOR) as work:
-        who = actor(work, login)
+    who, found = _meant(task, gate, login)
     with app().store.work(who) as work:
-        step = steps.claim(work, task)
-    out.print(f"{step.gate} claimed by {who.name}")
+        step = steps.claim(work, found.id)
+    emit(step.model_dump(mode="json"), as_json, f"{step.gate} claimed by {who.name}")
 
 
-def release(task: Task, login: As = None) -> None:
+def release(task: Task, gate: Gate = "", login: As = None, as_json: AsJson = False) -> None:
     """Give a task back to its team."""
-    with app().store.reading(OPERATOR) as work:
-        who = actor(work, login)
+    who, found = _meant(task, gate, login)
     with app().store.work(who) as work:
-        step = steps.release(work, task)
-    out.print(f"{step.gate} released")
+        step = steps.release(work, found.id)
+    emit(step.model_dump(mode="json"), as_json, f"{step.gate} released")
 
 
 def complete(
     task: Task,
-    answer: Annotated[str, typer.Argument(help="The form as JSON; '-' reads standard input, '@f' a file.")] = "",
+    gate: Annotated[str, typer.Argument(help="With a reference: which of its tasks. May be left out.")] = "",
+    answer: Annotated[
+        str, typer.Argument(help="The form as JSON; '-' reads standard input, '@f' a file. Without it: its fields.")
+    ] = "",
     login: As = None,
+    as_json: AsJson = False,
 ) -> None:
     """Complete a task with its form. Without an answer it prints the form's fields."""
-    with app().store.reading(OPERATOR) as work:
-        who = actor(work, login)
-        kind = steps.kind_of(work, task)
+    if gate and not answer and not _GATE.fullmatch(gate):
+        gate, answer = "", gate
+    who, found = _meant(task, gate, login)
     if not answer:
-        schema = FORMS[kind].model_json_schema()
-        rows = [
-            (name, "yes" if name in schema.get("required", []) else "", field.get("description", ""))
-            for name, field in schema["properties"].items()
-        ]
-        out.print(table(f"Fields of '{kind}'", ("field", "required", "meaning"), rows))
+        _explain(found, as_json)
         return
     with app().store.work(who) as work:
-        step = steps.complete(work, task, read_json(answer, "answer"))
+        step = steps.complete(work, found.id, read_json(answer, "answer"))
     app().background.drain()
-    out.print(f"{step.gate} completed by {who.name}")
+    emit(step.model_dump(mode="json"), as_json, f"{step.gate} completed by {who.name}")
+
+
+def _meant(task: str, gate: str, login: str | None) -> tuple[Actor, Step]:
+    """Who acts, and the step they mean."""
+    with app().store.reading(OPERATOR) as work:
+        who = actor(work, login)
+    with app().store.reading(who) as work:
+        return who, reading.named_task(work, task, gate)
+
+
+def _explain(step: Step, as_json: bool) -> None:
+    form = FORMS[StepKind(step.kind)]
+    sample = example(form)
+    data: dict[str, Any] = {"task": str(step.id), "gate": step.gate, "kind": step.kind}
+    emit(
+        data | {"fields": wanted(form), "example": sample, "draft": step.draft},
+        as_json,
+        wanted_table(f"Fields of '{step.kind}'", form),
+        f"For example: complaints complete {short(step.id)} '{json.dumps(sample, ensure_ascii=False)}'",
+    )

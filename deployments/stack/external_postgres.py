@@ -23,7 +23,7 @@ def reach(url: str, setting: str, *, create: bool = False) -> str:
         connection = _connect(url)
     except psycopg.Error as error:
         if not create or not _is_missing(url, error):
-            raise StackError(f"The database cannot be reached: {_reason(error)}. Check {setting}.") from None
+            raise StackError(f"The database cannot be reached: {reason(error)}. Check {setting}.") from None
         _create(url, setting)
         connection = _connect(url)
     with connection:
@@ -35,7 +35,7 @@ def reach(url: str, setting: str, *, create: bool = False) -> str:
             connection.execute("CREATE EXTENSION IF NOT EXISTS pg_trgm")
         except psycopg.Error as error:
             raise StackError(
-                f"The extension pg_trgm is missing and cannot be added: {_reason(error)}. "
+                f"The extension pg_trgm is missing and cannot be added: {reason(error)}. "
                 f"Let an administrator run CREATE EXTENSION pg_trgm in the database of {setting}."
             ) from None
     parsed = make_url(url)
@@ -58,11 +58,16 @@ def _create(url: str, setting: str) -> None:
             connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
     except psycopg.Error as error:
         raise StackError(
-            f"The database {name} does not exist and cannot be created: {_reason(error)}. "
+            f"The database {name} does not exist and cannot be created: {reason(error)}. "
             f"Create it, or set {setting} to an existing one."
         ) from None
 
 
-def _reason(error: psycopg.Error) -> str:
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return lines[-1].rstrip(".") if lines else type(error).__name__
+def reason(error: BaseException) -> str:
+    """Why a connection failed, as a clause without a full stop: what the server or the network said last.
+
+    libpq adds questions ("Is the server running …?"), which answer nothing.
+    """
+    lines = [line.strip() for line in str(error).splitlines()]
+    told = [line for line in lines if line and not line.endswith("?")]
+    return told[-1].removeprefix("connection failed: ").rstrip(".") if told else type(error).__name__

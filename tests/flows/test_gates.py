@@ -177,5 +177,9 @@ def test_one_run_per_complaint_and_round(prefect_server: PrefectServer, pool: st
     assert (found["name"], sorted(found["tags"]), found["work_queue_name"]) == ("C-7", ["billing", "high"], "urgent")
     assert found["parameters"] == {"complaint_id": str(case)}
     assert runs.states([run, uuid4()]) == {run: "SCHEDULED"}
+    assert runs.messages([run, uuid4()]) == {}
     runs.cancel(run)
     assert runs.state(run) == "CANCELLED"
+    failed = {"state": {"type": "FAILED", "message": "Task archive failed: the disk is full"}, "force": True}
+    prefect_server.http.post(f"/flow_runs/{run}/set_state", json=failed).raise_for_status()
+    assert runs.messages([run]) == {run: "Task archive failed: the disk is full"}

@@ -6,11 +6,15 @@ import ast
 import re
 from pathlib import Path
 
+import pytest
 from babel.messages.extract import extract_from_dir
 from babel.messages.pofile import read_po
+from pydantic import BaseModel
 
 from complaints.domain.commands import COMMANDS
 from complaints.domain.forms import FORMS, RemedyProposal
+from complaints.domain.intake import NewComplaint
+from complaints.domain.validation import PATTERNS, PLAINER
 from complaints.domain.vocabulary import Language
 from web.language import CATALOGUES
 from web.spoken_errors import GENERAL, LIMITED, spoken
@@ -82,10 +86,9 @@ def _skeleton(node: ast.AST) -> str:
 def _refusals() -> set[str]:
     """Each sentence that domain and services refuse with, its holes as `{}`."""
     found = set()
-    for room in ("domain", "services"):
-        for path in (ROOT / "complaints" / room).glob("*.py"):
-            if path.name in _NOT_READERS:
-                continue
+    rooms = [path for room in ("domain", "services") for path in (ROOT / "complaints" / room).glob("*.py")]
+    for path in (*rooms, ROOT / "web" / "edge.py"):
+        if path.name not in _NOT_READERS:
             for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
                 said: list[ast.expr] = []
                 if isinstance(node, ast.Call):
@@ -98,7 +101,21 @@ def _refusals() -> set[str]:
                 elif isinstance(node, ast.Return) and path.name == "routing.py" and node.value is not None:
                     said = [node.value]
                 found |= {text for text in map(_skeleton, said) if " " in text}
-    return {re.sub(r"^[a-z_]+: ", "", text) for text in found}
+    return {re.sub(r"^[a-z_]+: ", "", text) for text in found} | {*PATTERNS.values(), *PLAINER.values()}
+
+
+def _patterns(schema: object) -> set[str]:
+    """Every regular expression in a JSON Schema."""
+    if isinstance(schema, dict):
+        own = {schema["pattern"]} if isinstance(schema.get("pattern"), str) else set()
+        return own.union(*(_patterns(value) for value in schema.values()))
+    return set().union(*(_patterns(value) for value in schema)) if isinstance(schema, list) else set()
+
+
+@pytest.mark.parametrize("form", [NewComplaint, *FORMS.values(), *COMMANDS.values()], ids=lambda form: form.__name__)
+def test_no_form_answers_with_a_regular_expression(form: type[BaseModel]) -> None:
+    decimals = {p for p in _patterns(form.model_json_schema()) if p.startswith("^(?!")}  # pydantic's own, for decimals
+    assert sorted(_patterns(form.model_json_schema()) - decimals - set(PATTERNS)) == []
 
 
 def test_every_refusal_is_known_in_chinese() -> None:

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import re
 from datetime import timedelta
-from uuid import UUID
+from uuid import UUID, uuid4
 
 import pytest
 from sqlmodel import Session, select
 
-from complaints.domain.errors import Permanent, Retryable
+from complaints.domain.errors import Conflict, NotFound, Permanent, Retryable
 from complaints.domain.ports import SYSTEM
 from complaints.domain.vocabulary import StepKind
 from complaints.services import actions, dispatch, steps, tracking
@@ -112,8 +112,10 @@ def test_the_thread_keeps_letters_without_the_keys_that_only_the_complainant_may
 def test_a_living_letter_is_not_replayed(desk: Desk) -> None:
     intent = recorded(desk, desk.submit())
     before = row(desk, intent)
-    with desk.store.work(SYSTEM) as work:
+    with pytest.raises(Conflict, match="is pending, not dead"), desk.store.work(SYSTEM) as work:
         dispatch.replay(work, intent)
+    with pytest.raises(NotFound), desk.store.work(SYSTEM) as work:
+        dispatch.replay(work, uuid4())
     assert row(desk, intent) == before
     assert desk.pending == []
 

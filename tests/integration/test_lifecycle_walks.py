@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from typing import Any
 from uuid import UUID
 
 import pytest
-from sqlmodel import select
+from sqlmodel import Session, select
 
 from complaints.archive.verify import verify
 from complaints.domain.errors import ActionNotAllowed, ContentGateFailed, Forbidden, InvalidInput
@@ -15,7 +16,7 @@ from complaints.domain.ports import Actor, Letter
 from complaints.domain.vocabulary import OPEN, Channel, Language, Need, Role, Status, StepKind
 from complaints.notify.render import TemplateRenderer
 from complaints.services import actions
-from complaints.store.tables import Message
+from complaints.store.tables import Message, Survey
 from tests.integration.desk import (
     ALARMING,
     CUSTOMER,
@@ -381,6 +382,33 @@ def test_closed_early_by_the_lead(desk: Desk) -> None:
     desk.complete(case, desk.lead, StepKind.CLOSURE, decision="archive", reason="The customer asked for it.")
     desk.sound(case, "archived", "explanation")
     assert desk.complaint(case).archived_at == desk.now()
+
+
+@pytest.mark.parametrize("verdict", [{"accepted": True, "rating": 5}, {"accepted": False, "words": "It leaks."}])
+def test_who_made_the_outcome_does_not_give_the_verdict_on_it(desk: Desk, verdict: dict[str, Any]) -> None:
+    case = desk.submit()
+    desk.complete(case, desk.agent, StepKind.INVESTIGATION, **FINDINGS, remedies=[MUCH])
+    desk.complete(case, desk.approver, StepKind.APPROVAL, decision="approve")
+    desk.complete(case, desk.colleague, StepKind.REMEDY, result="done")
+    with pytest.raises(Forbidden, match="may not give the complainant's verdict"):
+        desk.complete(case, desk.agent, StepKind.CONFIRMATION, **verdict)
+    desk.complete(case, desk.colleague, StepKind.CONFIRMATION, **verdict)  # who only paid may write down what they say
+    with Session(desk.engine) as session:
+        assert session.exec(select(Survey)).one().via == "staff"
+
+
+def test_who_decided_or_reviewed_does_not_give_the_verdict_either(desk: Desk) -> None:
+    case = desk.submit()
+    lead = desk.person("lee", [Role.LEAD], teams=["orders"])
+    desk.complete(case, desk.agent, StepKind.INVESTIGATION, **FINDINGS, remedies=[MUCH])
+    desk.complete(case, lead, StepKind.APPROVAL, decision="approve")
+    desk.complete(case, desk.agent, StepKind.REMEDY, result="done")
+    with pytest.raises(Forbidden, match="may not give the complainant's verdict"):
+        desk.complete(case, lead, StepKind.CONFIRMATION, accepted=True)
+    desk.complete(case, CUSTOMER, StepKind.CONFIRMATION, accepted=False, words="It leaks.")
+    desk.complete(case, desk.manager, StepKind.REVIEW, decision="stands", summary="It is as we said.")
+    with pytest.raises(Forbidden, match="may not give the complainant's verdict"):
+        desk.complete(case, desk.manager, StepKind.CONFIRMATION, accepted=True)
 
 
 def test_reopened_at_the_closure_step(desk: Desk) -> None:

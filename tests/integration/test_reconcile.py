@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import timedelta
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -18,14 +19,14 @@ from tests.integration.desk import FINDINGS, VAGUE, Desk
 from tests.integration.test_lifecycle_walks import TO
 
 
-def look(desk: Desk, **how: bool) -> Report:
+def look(desk: Desk, **how: Any) -> Report:
     """Look, and act on what was put right."""
     report = reconcile(desk.store, desk.runs.states, repair=how.pop("repair", False), batch=2, **how)
     desk.drain()
     return report
 
 
-def found(report: Report) -> dict[str, list[str]]:
+def found(report: Report) -> dict[str, Any]:
     return {kind: names for kind, names in report.as_dict().items() if names and kind != "looked_at"}
 
 
@@ -130,6 +131,8 @@ def test_a_failed_run_is_left_to_a_person_unless_asked(desk: Desk, state: str) -
     expected = {"failed": [desk.complaint(case).reference]}
     assert found(look(desk, repair=True)) == expected
     assert desk.complaint(case).run_id == old
+    said = {"messages": lambda ids: dict.fromkeys(ids, f"the archive is full ({state})")}
+    assert found(look(desk, **said)) == expected | {"why": {expected["failed"][0]: f"the archive is full ({state})"}}
     assert found(look(desk, repair=True, restart_failed=True)) == expected
     assert desk.complaint(case).run_id not in (None, old)
     assert look(desk).clean

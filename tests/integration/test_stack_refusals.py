@@ -111,6 +111,13 @@ def test_a_wrong_database_url(monkeypatch: pytest.MonkeyPatch, url: str, reason:
     assert "secret" not in str(caught.value)
 
 
+def test_a_setting_that_is_no_number(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COMPLAINTS_WEB_PORT", "abc")
+    with pytest.raises(InvalidInput) as caught:
+        load_settings()
+    assert str(caught.value) == "COMPLAINTS_WEB_PORT: write a whole number"
+
+
 def test_a_misspelt_setting(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COMPLAINTS_WORKRES", "4")
     with pytest.raises(InvalidInput, match=r"COMPLAINTS_WORKRES: .*did you mean COMPLAINTS_WORKERS\?"):
@@ -118,9 +125,25 @@ def test_a_misspelt_setting(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_an_unreachable_database(settings: Callable[..., Settings]) -> None:
-    said = refusal(settings(database_url=f"postgresql://u:p@127.0.0.1:{free_port()}/complaints"))
-    assert said.startswith("The database cannot be reached: ")
-    assert said.endswith("Check COMPLAINTS_DATABASE_URL.")
+    port = free_port()
+    said = refusal(settings(database_url=f"postgresql://u:p@127.0.0.1:{port}/complaints"))
+    assert said == (
+        f'The database cannot be reached: connection to server at "127.0.0.1", port {port} failed: Connection refused. '
+        "Check COMPLAINTS_DATABASE_URL."
+    )
+
+
+def test_a_command_without_its_database_says_why(tmp_path: Path) -> None:
+    port = free_port()
+    url = f"postgresql://u:p@127.0.0.1:{port}/complaints"
+    env = {**os.environ, "COMPLAINTS_HOME": str(tmp_path), "COMPLAINTS_DATABASE_URL": url}
+    command = [sys.executable, "-m", "deployments.cli", "list"]
+    ended = subprocess.run(command, env=env, capture_output=True, text=True, timeout=60)
+    assert ended.returncode == 1
+    assert ended.stderr == (
+        f'✗ The database cannot be reached: connection to server at "127.0.0.1", port {port} failed: '
+        "Connection refused. Is the system up? Start it with `complaints up`.\n"
+    )
 
 
 def test_a_wrong_password(settings: Callable[..., Settings], postgres: str) -> None:

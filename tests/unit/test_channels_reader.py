@@ -216,7 +216,7 @@ def test_the_consumer_complaint_database(file: Path) -> None:
         "Submitted via,Date sent to company,Complaint ID\n"
         '07/01/24,Mortgage,VA mortgage,Struggling to pay,,"They lost my papers.",BANK,NY,Servicemember,Postal mail,'
         "07/02/2024,42\n"
-        "07/01/24,Mortgage,,Struggling,Late fees,Fees.,BANK,NY,,Carrier pigeon,2024/7/2,43\n"
+        "07/01/24,Mortgage,,Struggling,Late fees,Fees.,BANK,NY,,,2024/7/2,43\n"
     )
     first, second = read(file, text, "cfpb")
     assert isinstance(first, Row)
@@ -239,6 +239,38 @@ def test_a_row_without_the_date_of_sending_has_that_of_receipt(file: Path) -> No
         datetime(2024, 7, 2, 4, tzinfo=UTC),
     ]
     assert brief(rows)[2][:2] == (4, "Date received")
+
+
+def test_each_filled_cell_of_the_consumer_complaint_database_is_checked(file: Path) -> None:
+    header = "Date sent to company,Date received,Submitted via,Consumer complaint narrative,Complaint ID\n"
+    rows = read(
+        file,
+        header
+        + "07/02/24,31/31/2020,Web,Fees.,1\n"
+        + "07/02/24,07/01/24,Pigeon,Fees.,2\n"
+        + "07/02/24,07/01/24,Web,Fees.,\n"
+        + "07/02/24,07/01/24,Web, ,4\n"
+        + "07/02/24,07/01/24,,Fees.,5\n",
+        "cfpb",
+    )
+    assert brief(rows) == [
+        (2, "Date received", "'31/31/2020' is not a date. Known are: ISO 8601, %m/%d/%Y, %Y/%m/%d, %m/%d/%y"),
+        (
+            3,
+            "Submitted via",
+            "'Pigeon' is not known. Known are: email, fax, phone, postal mail, referral, web, web referral",
+        ),
+        (4, "Complaint ID", "this cell is empty"),
+        (5, "Consumer complaint narrative", "this cell is empty"),
+        (6, "5"),
+    ]
+
+
+def test_the_second_column_of_a_field_is_checked_though_the_first_one_wins(file: Path) -> None:
+    rows = read(file, "narrative,email,e-mail\nleaks,a@example.com,b@example.com\nleaks,a@example.com,nobody\n")
+    assert isinstance(rows[0], Row)
+    assert rows[0].new.complainant.email == "a@example.com"
+    assert brief(rows)[1] == (3, "e-mail", "is no e-mail address; write it like name@example.com")
 
 
 @pytest.mark.skipif(

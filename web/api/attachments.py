@@ -14,7 +14,6 @@ from python_multipart.exceptions import FormParserError
 from starlette.datastructures import UploadFile
 
 from complaints.domain.errors import InvalidInput
-from complaints.domain.filetype import content_type, safe_name
 from complaints.domain.lifecycle import transition
 from complaints.domain.ports import Actor
 from complaints.domain.vocabulary import Audience, Status
@@ -108,12 +107,7 @@ async def _pour(pieces: AsyncIterator[bytes], upload: Upload) -> None:
 def _store(
     product: App, actor: Actor, reference: str, upload: Upload, claimed: str, audience: Audience
 ) -> tuple[shapes.AttachmentShape, bool]:
-    if upload.size == 0:
-        raise InvalidInput("the file is empty; choose another one", "file")
-    name = safe_name(claimed)
-    kind = content_type(upload.head, name, product.settings.attachment_types)
-    blob = upload.keep()
-    file = attachments.NewFile(name, blob.sha256, blob.size, kind)
+    file = attachments.keep(upload, claimed, product.settings.attachment_types)
     with product.store.work(actor) as work:
         row, new = attachments.attach(work, reference, file, audience)
     return present.attachment(row, reference), new

@@ -12,14 +12,13 @@ from fastapi import Request
 from pydantic import BaseModel, ValidationError
 from pydantic.json_schema import models_json_schema
 
-from complaints.domain.errors import FieldProblem, InvalidInput, UnsupportedType
-from complaints.domain.validation import problems_of
+from complaints.domain.errors import InvalidInput, UnsupportedType
+from complaints.domain.validation import NO_NUL, problems_of
 from web import problems
 
 Model = TypeVar("Model", bound=BaseModel)
 _REF = "#/components/schemas/{model}"
 _documented: dict[str, type[BaseModel]] = {"Problem": problems.Problem}
-_NOT_NUL = r"^[^\x00]*$"
 _NOT_BLANK = r"^[^\x00]*[^\s\x00][^\x00]*$"
 
 
@@ -31,7 +30,7 @@ def json_body(model: type[Model]) -> Callable[[Request], Awaitable[Model]]:
         try:
             return model.model_validate_json(raw, strict=True)
         except ValidationError as error:
-            raise InvalidInput(_readable(error)) from None
+            raise InvalidInput(problems_of(error)) from None
 
     return read
 
@@ -42,17 +41,6 @@ async def json_bytes(request: Request) -> bytes:
     if kind != "application/json":
         raise UnsupportedType("Send JSON, with `Content-Type: application/json`.")
     return await request.body()
-
-
-def _readable(error: ValidationError) -> list[FieldProblem]:
-    return [_in_words(p) for p in problems_of(error)]
-
-
-def _in_words(problem: FieldProblem) -> FieldProblem:
-    """Patterns say nothing to a person."""
-    if problem.code == "string_pattern_mismatch" and _NOT_NUL in problem.message:
-        return FieldProblem(problem.field, "must not contain NUL characters", problem.code)
-    return problem
 
 
 def takes(*models: type[BaseModel], required: bool = True) -> dict[str, Any]:
@@ -76,7 +64,7 @@ def add_schemas(document: dict[str, Any]) -> None:
 def _not_blank(schema: Any) -> None:
     """Texts that must not be empty are trimmed first: say so in their pattern."""
     if isinstance(schema, dict):
-        if schema.get("pattern") == _NOT_NUL and schema.get("minLength"):
+        if schema.get("pattern") == NO_NUL and schema.get("minLength"):
             schema["pattern"] = _NOT_BLANK
         for value in schema.values():
             _not_blank(value)

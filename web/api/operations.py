@@ -7,10 +7,9 @@ from uuid import UUID
 
 from fastapi import APIRouter, Query
 
-from complaints.domain.errors import Conflict, NotFound
 from complaints.domain.vocabulary import IntentState
-from complaints.services import dispatch, reading
-from complaints.store.tables import Complaint, Outbox
+from complaints.services import postroom, reading
+from complaints.store.tables import Complaint
 from web.api import present, shapes
 from web.api.params import Cursor, Limit
 from web.auth import Administrator, Product, Reader
@@ -38,12 +37,7 @@ def outbox(
 def replay(product: Product, actor: Administrator, intent_id: UUID) -> shapes.IntentShape:
     """Give a dead letter another life, from the first attempt. What was sent already is not sent again."""
     with product.store.work(actor) as work:
-        row = work.session.get(Outbox, intent_id)
-        if row is None:
-            raise NotFound("intent", intent_id)
-        if row.state != IntentState.DEAD:
-            raise Conflict(f"The intent is {row.state}, not dead: there is nothing to replay.")
-        row = dispatch.replay(work, intent_id)
+        row = postroom.replay(work, intent_id)
         complaint = work.session.get(Complaint, row.complaint_id) if row.complaint_id else None
         return present.intent(row, complaint.reference if complaint else None)
 

@@ -12,12 +12,12 @@ from fastapi import APIRouter
 from fastapi.responses import Response, StreamingResponse
 from starlette.datastructures import UploadFile
 
-from complaints.domain.errors import LimitExceeded, NotFound, UnsupportedType
-from complaints.domain.filetype import content_type, safe_name
+from complaints.domain.errors import InvalidInput, LimitExceeded, NotFound, UnsupportedType
+from complaints.domain.filetype import safe_name
 from complaints.domain.lifecycle import transition
 from complaints.domain.vocabulary import Audience, Status
 from complaints.services import access, attachments, view
-from complaints.services.attachments import NewFile
+from complaints.services.attachments import NewFile, store
 from complaints.services.transition import lock
 from complaints.store.tables import Attachment
 from web.console import case
@@ -87,25 +87,15 @@ def _receive(screen: Screen, chosen: list[UploadFile]) -> tuple[list[NewFile], d
             wrong[name] = speech.say(N_("Larger than %(limit)s. Choose a smaller file."), limit=limit)
         except UnsupportedType:
             wrong[name] = speech.say(N_("Not a kind of file that is taken, or its name does not match its content."))
-        except _Empty:
+        except InvalidInput:
             wrong[name] = speech.say(N_("This file is empty. Choose another one."))
     return taken, wrong
 
 
-class _Empty(Exception):
-    """The file has no bytes."""
-
-
 def _store(screen: Screen, source: UploadFile, name: str) -> NewFile:
     settings = screen.product.settings
-    with screen.product.blobs.upload(settings.attachment_limit) as upload:
-        while piece := source.file.read(_CHUNK):
-            upload.write(piece)
-        if upload.size == 0:
-            raise _Empty
-        kind = content_type(upload.head, name, settings.attachment_types)
-        blob = upload.keep()
-    return NewFile(name, blob.sha256, blob.size, kind)
+    pieces = iter(lambda: source.file.read(_CHUNK), b"")
+    return store(screen.product.blobs, pieces, name, settings.attachment_limit, settings.attachment_types)
 
 
 @router.get("/complaints/{reference}/attachments/{attachment_id}")

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import BinaryIO
 
 from starlette.datastructures import FormData, UploadFile
 
-from complaints.domain.errors import LimitExceeded, UnsupportedType
-from complaints.domain.filetype import content_type, safe_name
-from complaints.services.attachments import NewFile
+from complaints.domain.errors import InvalidInput, LimitExceeded, UnsupportedType
+from complaints.domain.filetype import safe_name
+from complaints.services.attachments import NewFile, store
 from config.wiring import App
 from web.language import N_, Speech
 
@@ -51,21 +50,14 @@ def receive(product: App, uploads: list[UploadFile], speech: Speech) -> tuple[li
         except UnsupportedType:
             said = N_("“%(name)s” is not a kind of file we can take, or its name does not match its content.")
             wrong.append(speech.say(said, name=name))
+        except InvalidInput:
+            wrong.append(speech.say(N_("“%(name)s” is empty. Choose another file."), name=name))
         else:
-            if file is None:
-                wrong.append(speech.say(N_("“%(name)s” is empty. Choose another file."), name=name))
-            else:
-                found.append(file)
+            found.append(file)
     return found, wrong
 
 
-def _store(product: App, source: BinaryIO, name: str) -> NewFile | None:
-    with product.blobs.upload(product.settings.attachment_limit) as upload:
-        read: Callable[[], bytes] = lambda: source.read(_CHUNK)  # noqa: E731  # iter wants a callable
-        for piece in iter(read, b""):
-            upload.write(piece)
-        if upload.size == 0:
-            return None
-        kind = content_type(upload.head, name, product.settings.attachment_types)
-        blob = upload.keep()
-    return NewFile(name, blob.sha256, blob.size, kind)
+def _store(product: App, source: BinaryIO, name: str) -> NewFile:
+    pieces = iter(lambda: source.read(_CHUNK), b"")
+    settings = product.settings
+    return store(product.blobs, pieces, name, settings.attachment_limit, settings.attachment_types)

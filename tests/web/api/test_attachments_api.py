@@ -101,6 +101,32 @@ def test_what_is_not_taken_leaves_nothing(
     assert _stored(product) == []
 
 
+@pytest.mark.parametrize(
+    ("language", "said"),
+    [
+        ("en", "The file is larger than 100,000 bytes. Compress it, or split it into several."),
+        ("zh-CN", "文件超过 100,000 字节。请压缩，或拆分成几个文件。"),
+    ],
+)
+@pytest.mark.parametrize("size", [100_001, 1_000_000])
+def test_a_file_over_the_limit_is_told_the_limit_of_files(
+    integrator: Caller, language: str, said: str, size: int
+) -> None:
+    path = f"/complaints/{integrator.submit()}/attachments?name=a.txt"
+    answer = integrator("POST", path, content=b"x" * size, headers={"Accept-Language": language})
+    assert (answer.status_code, answer.json()["detail"]) == (413, said)
+
+
+@pytest.mark.parametrize(
+    ("content", "name"),
+    [(b"MZ\x90\x00 program", "a.exe"), (b"\x7fELF\x02", "a.exe"), (b"plain text", "a.exe"), (b"MZ\x90", "photo.png")],
+)
+def test_programs_are_told_that_they_are_not_taken(integrator: Caller, content: bytes, name: str) -> None:
+    detail = _send(integrator, integrator.submit(), content, name).json()["detail"]
+    assert detail.startswith("Programs, scripts and web pages are not taken")
+    assert "name" not in detail.replace("whatever their name", "")
+
+
 def test_a_stream_without_length_is_cut_off(integrator: Caller, product: App) -> None:
     sent = 0
 

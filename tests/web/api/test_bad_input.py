@@ -111,6 +111,31 @@ def test_what_is_no_readable_json_is_refused(integrator: Caller, product: App, r
     assert counted(product, Complaint) == 0
 
 
+def test_unreadable_json_is_no_field(integrator: Caller) -> None:
+    wrong = _refused(_post(integrator, b'{"narrative": '), 422)["errors"]
+    assert [(e["field"], e["code"]) for e in wrong] == [("", "json_invalid")]
+    assert wrong[0]["message"].startswith("Invalid JSON: EOF")
+
+
+@pytest.mark.parametrize(
+    ("language", "email", "phone"),
+    [
+        ("en", "is no e-mail address; write it like name@example.com", "is no telephone number; write it in digits"),
+        ("zh-CN", "不是电子邮箱地址；请写成 name@example.com 的形式", "不是电话号码；请用数字填写"),
+    ],
+)
+def test_a_wrong_address_is_told_in_words(integrator: Caller, language: str, email: str, phone: str) -> None:
+    body = SUBMISSION | {"complainant": {"email": "not an address", "phone": "call me"}}
+    answer = _refused(integrator.post("/complaints", body, headers={"Accept-Language": language}), 422)
+    said = {e["field"]: e["message"] for e in answer["errors"]}
+    assert said["complainant.email"] == email
+    assert said["complainant.phone"].startswith(phone)
+
+
+def test_a_parameter_that_is_no_number_is_told_in_words(admin: Caller) -> None:
+    assert _refused(admin.get("/complaints?limit=many"), 422)["detail"] == "limit: write a whole number"
+
+
 @pytest.mark.parametrize("kind", ["text/plain", "application/xml", "multipart/form-data", ""])
 def test_only_json_is_taken(integrator: Caller, kind: str) -> None:
     _refused(_post(integrator, json.dumps(SUBMISSION).encode(), kind), 415)

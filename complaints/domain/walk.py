@@ -44,7 +44,7 @@ class Next:
     move: Move
     gate: str | None = None
     step: StepKind | None = None
-    tags: tuple[str, ...] = ()  #: category, severity and team, once they are known: what operations filter by
+    tags: tuple[str, ...] = ()  #: what operations filter runs by; empty while nothing is known
 
 
 def next_move(at: Position) -> Next:

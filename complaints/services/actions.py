@@ -29,7 +29,7 @@ from complaints.domain.vocabulary import (
 from complaints.services import clocks, decision, mailtext, notices, opening, routing
 from complaints.services.access import see
 from complaints.services.contact import Way, way_to_reach
-from complaints.services.transition import lock_beside, lock_reference, perform, record
+from complaints.services.transition import lock_beside, lock_reference, perform, record, wake
 from complaints.store.columns import new_id
 from complaints.store.tables import (
     Complaint,
@@ -331,7 +331,8 @@ def reclassify(
             step.team = team
             work.session.add(step)
     if data:
-        perform(work, complaint, "reclassify", reason=reason, data=data)
+        event = perform(work, complaint, "reclassify", reason=reason, data=data)
+        wake(work, complaint, event.seq)  # so that its tags are true, also while it waits
 
 
 def escalate(work: Work, complaint: Complaint, command: commands.Escalate) -> None:

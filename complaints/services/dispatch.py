@@ -35,7 +35,7 @@ from complaints.domain.vocabulary import (
     Language,
     Status,
 )
-from complaints.services import outbox
+from complaints.services import outbox, walk
 from complaints.services.context import letter_context
 from complaints.services.transition import lock, record
 from complaints.store import tables
@@ -272,19 +272,10 @@ class Dispatcher:
         if complaint.status in (Status.ARCHIVED, Status.ERASED) or number <= complaint.run_round:
             with self.store.work(SYSTEM) as work:
                 return self._done(work, intent, {"skipped": "the complaint needs no run"})
-        tags = [
-            t
-            for t in (
-                complaint.category,
-                complaint.severity if complaint.category else "",
-                complaint.team,
-            )
-            if t
-        ]
         run_id = self.runs.ensure(
             complaint.id,
             f"{complaint.reference}" if number == 1 else f"{complaint.reference} ({number})",
-            tags,
+            walk.tags(complaint),
             complaint.queue,
         )
         reach("after_start_run")

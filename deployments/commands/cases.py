@@ -69,7 +69,7 @@ def submit(
     except ValidationError as error:
         raise InvalidInput(problems_of(error)) from None
     with app().store.work(OPERATOR) as work:
-        taken = intake.submit(work, new, owner="cli", key=key)
+        taken = intake.submit(work, new, app().classifier, owner="cli", key=key)
     app().background.drain()
     data = {"reference": taken.reference, "id": str(taken.id), "new": taken.new}
     if as_json:

@@ -78,7 +78,7 @@ class Pulse:
             live = col(Outbox.state) != IntentState.DONE
             by_state = ask(select(Outbox.state, func.count()).where(live).group_by(col(Outbox.state))).all()
             pending = ask(select(func.min(Outbox.created_at)).where(Outbox.state == IntentState.PENDING)).one()
-            waiting = (col(Complaint.run_id).is_(None), col(Complaint.status).not_in([Status.ARCHIVED, Status.ERASED]))
+            waiting = (col(Complaint.run_id).is_(None), col(Complaint.status) != Status.ARCHIVED)
             unlaunched, oldest = ask(select(func.count(), func.min(Complaint.created_at)).where(*waiting)).one()
             return Figures(
                 complaints={status: int(n) for status, n in by_status},

@@ -49,7 +49,7 @@ class Next:
 
 def next_move(at: Position) -> Next:
     """What to do now. Calling it again without a change of the row gives the same answer."""
-    if at.status in (Status.ARCHIVED, Status.ERASED):
+    if at.status is Status.ARCHIVED:
         return Next(Move.END)
     if at.status is not Status.CLOSED:
         if not at.screened:

@@ -13,7 +13,7 @@ from complaints.domain import commands
 from complaints.domain.commands import COMMANDS
 from complaints.domain.errors import Conflict, Forbidden, InvalidInput, NotFound
 from complaints.domain.forms import ConfirmationForm
-from complaints.domain.lifecycle import allowed
+from complaints.domain.lifecycle import askable
 from complaints.domain.validation import problems_of
 from complaints.domain.vocabulary import (
     SEVERITIES,
@@ -26,7 +26,7 @@ from complaints.domain.vocabulary import (
     StepKind,
     StepState,
 )
-from complaints.services import clocks, decision, mailtext, notices, opening, routing
+from complaints.services import acknowledgment, clocks, decision, mailtext, notices, opening, remedies, routing, walk
 from complaints.services.access import see
 from complaints.services.contact import Way, way_to_reach
 from complaints.services.transition import lock_beside, lock_reference, perform, record, wake
@@ -132,7 +132,7 @@ def merge(work: Work, complaint: Complaint, into: Complaint, reason: str) -> Non
     """End this case in favour of `into`: earliest receipt wins, everybody is still acknowledged and answered."""
     if into.id == complaint.id:
         raise InvalidInput("a complaint cannot be merged into itself", "into")
-    if Status(into.status) in (Status.CLOSED, Status.ARCHIVED, Status.ERASED):
+    if Status(into.status) in (Status.CLOSED, Status.ARCHIVED):
         raise Conflict(f"{into.reference} is {into.status}. Merge into an open complaint, or reopen that one first.")
     told = notices.parties(work, into)
     known, ways = {p.id for p in told}, {way_to_reach(p) for p in told} - {Way("none")}
@@ -495,9 +495,13 @@ def legal_hold(work: Work, complaint: Complaint, command: commands.LegalHold) ->
     )
 
 
-def _propose(work: Work, complaint: Complaint, command: commands.ProposeRemedy) -> None:
-    perform(work, complaint, "propose_remedy", data={"kind": command.remedy.kind})
-    decision.propose(work, complaint, command.remedy)
+def fast_track(work: Work, complaint: Complaint, solution: str) -> None:
+    """A standard solution answers the complaint."""
+    policy = work.policies.get(complaint.policy_hash)
+    if policy.lifecycle.solution(solution) is None:
+        known = ", ".join(s.key for s in policy.lifecycle.solutions)
+        raise InvalidInput(f"unknown standard solution; known are: {known}", "solution")
+    walk.answer_by_solution(work, complaint, solution)
 
 
 def _merge(work: Work, complaint: Complaint, command: commands.Merge) -> None:
@@ -536,7 +540,7 @@ def _tell_assignee(work: Work, complaint: Complaint, template: str, reason: str)
 
 def allowed_for(work: Work, complaint: Complaint) -> list[str]:
     """Actions of `COMMANDS` that the table allows this actor on this complaint now."""
-    return [a for a in allowed(Status(complaint.status), work.actor.roles) if a in COMMANDS]
+    return askable(Status(complaint.status), work.actor.roles)
 
 
 def timeline(work: Work, complaint: Complaint, audiences: frozenset[Audience]) -> list[Event]:
@@ -574,7 +578,12 @@ _DO: dict[str, Callable[[Work, Complaint, Any], None]] = {
     "link": link_to,
     "new_facts": new_facts,
     "request_extension": clocks.request_extension,
-    "propose_remedy": _propose,
+    "propose_remedy": remedies.propose,
+    "accept_remedy": remedies.accept,
+    "verify_remedy": remedies.verify,
+    "fast_track": lambda w, c, m: fast_track(w, c, m.solution),
+    "acknowledge": acknowledgment.by_hand,
+    "acknowledgment_bounced": acknowledgment.came_back,
     "legal_hold": legal_hold,
 }
 

@@ -36,8 +36,9 @@ from complaints.domain.vocabulary import (
     Status,
 )
 from complaints.services import outbox, walk
+from complaints.services.acknowledgment import acknowledged
 from complaints.services.context import letter_context
-from complaints.services.transition import lock, record
+from complaints.services.transition import lock
 from complaints.store import tables
 from complaints.store.columns import new_id
 from complaints.store.tables import Complaint, Outbox, Party
@@ -269,7 +270,7 @@ class Dispatcher:
         with self.store.reading(SYSTEM) as work:
             complaint = work.session.get_one(Complaint, intent.complaint_id)
         number = int(intent.key.rsplit(":", 1)[1])
-        if complaint.status in (Status.ARCHIVED, Status.ERASED) or number <= complaint.run_round:
+        if complaint.status == Status.ARCHIVED or number <= complaint.run_round:
             with self.store.work(SYSTEM) as work:
                 return self._done(work, intent, {"skipped": "the complaint needs no run"})
         run_id = self.runs.ensure(
@@ -289,7 +290,7 @@ class Dispatcher:
         assert intent.complaint_id is not None
         with self.store.reading(SYSTEM) as work:
             complaint = work.session.get_one(Complaint, intent.complaint_id)
-        over = complaint.status in (Status.ARCHIVED, Status.ERASED)
+        over = complaint.status == Status.ARCHIVED
         outcome = "over"
         if not over:
             # without an id the run is being started; it may have read the row before this change
@@ -315,23 +316,6 @@ class Dispatcher:
         IntentKind.WAKE_RUN: _wake,
         IntentKind.WEBHOOK: _webhook,
     }
-
-
-def acknowledged(work: Work, complaint: Complaint, complainant_id: UUID, evidence: Mapping[str, Any]) -> None:
-    """The acknowledgment was handed over for delivery; the first one stops the acknowledgment clock."""
-    party = work.session.get(Party, (complaint.id, complainant_id))
-    if party is not None and party.acknowledged_at is None:
-        party.acknowledged_at = work.now
-        work.session.add(party)
-    if complaint.acknowledged_at is None:
-        complaint.acknowledged_at = work.now
-        record(
-            work,
-            complaint,
-            "acknowledged",
-            audience=Audience.COMPLAINANT,
-            data=evidence,
-        )
 
 
 def restart(work: Work, complaint: Complaint) -> bool:

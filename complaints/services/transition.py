@@ -128,7 +128,7 @@ def perform(
     """
     who = actor or work.actor
     before = Status(complaint.status)
-    row = lifecycle.transition(before, action)
+    row = lifecycle.transition(before, action, who.roles)
     if not (who.roles & row.roles):
         need = ", ".join(sorted(row.roles - {Role.SYSTEM}))
         raise Forbidden(f"'{action}' needs one of these roles: {need or 'the machine only'}.")

@@ -61,7 +61,6 @@ _NOW: Mapping[Status, str] = {
     S.EXTERNAL: N_("An independent body has the case."),
     S.CLOSED: N_("This complaint is closed."),
     S.ARCHIVED: N_("This complaint is closed and filed. It can no longer be changed here."),
-    S.ERASED: N_("This complaint was erased after the time for keeping it was over."),
 }
 _ENDED: Mapping[str, str] = {
     ClosingCategory.EXPLANATION: N_("We explained what happened."),
@@ -222,7 +221,7 @@ def _stages(complaint: Complaint, status: Status, speech: Speech) -> list[Stage]
         way.insert(4, _REVIEW)
     if status is S.EXTERNAL:
         way.insert(-1, _OUTSIDE)
-    over = status in (S.CLOSED, S.ARCHIVED, S.ERASED)
+    over = status in (S.CLOSED, S.ARCHIVED)
     if over:
         if complaint.closing_category in (ClosingCategory.WITHDRAWN, ClosingCategory.MERGED, ClosingCategory.REJECTED):
             way = [way[0], way[-1]]

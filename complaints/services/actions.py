@@ -185,7 +185,7 @@ def _take_from_the_interested(work: Work, complaint: Complaint) -> None:
 def ask_customer(work: Work, complaint: Complaint, command: commands.AskCustomer) -> None:
     """Ask, and wait."""
     event = perform(work, complaint, "ask_customer", audience=Audience.COMPLAINANT)
-    post(
+    said = post(
         work,
         complaint,
         command.question,
@@ -200,6 +200,7 @@ def ask_customer(work: Work, complaint: Complaint, command: commands.AskCustomer
         "question",
         str(event.seq),
         {"question": command.question, "answer_until": until},
+        said=said,
     )
 
 
@@ -220,7 +221,7 @@ def customer_replied(work: Work, complaint: Complaint, command: commands.Custome
 def ask_third_party(work: Work, complaint: Complaint, command: commands.AskThirdParty) -> None:
     """Ask somebody outside, by mail where an address is given."""
     event = perform(work, complaint, "ask_third_party", data={"party": command.party})
-    post(
+    said = post(
         work,
         complaint,
         command.question,
@@ -235,7 +236,7 @@ def ask_third_party(work: Work, complaint: Complaint, command: commands.AskThird
             command.email,
             command.party,
             str(event.seq),
-            command.question,
+            said,
         )
 
 
@@ -369,7 +370,7 @@ def add_message(work: Work, complaint: Complaint, command: commands.SendMessage)
     audience = Audience.COMPLAINANT if from_complainant else command.audience
     event = perform(work, complaint, "add_message", audience=audience)
     direction = "in" if from_complainant else "out" if audience is Audience.COMPLAINANT else "internal"
-    post(
+    said = post(
         work,
         complaint,
         command.text,
@@ -378,7 +379,7 @@ def add_message(work: Work, complaint: Complaint, command: commands.SendMessage)
         kind="message",
     )
     if direction == "out":
-        notices.tell_complainants(work, complaint, "progress", str(event.seq), {"text": command.text})
+        notices.tell_complainants(work, complaint, "progress", str(event.seq), {"text": command.text}, said=said)
     elif from_complainant:
         _tell_assignee(work, complaint, "reminder", "the complainant wrote")
 

@@ -237,13 +237,21 @@ class Dispatcher:
         return self.tracking_url(intent.complaint_id, UUID(complainant), party.link_version) if party else ""
 
     def _keep(self, work: Work, intent: Outbox, message: Message, receipt: Receipt) -> None:
-        """Put what was sent into the thread, with the evidence; an acknowledgment stops its clock."""
+        """Put what was sent into the thread, with the evidence; an acknowledgment stops its clock.
+
+        Where the letter only carries what stands there already, that gets the evidence.
+        """
         assert intent.complaint_id is not None
         evidence = {"provider": receipt.provider, "detail": receipt.detail}
         if message.audience is Audience.INTERNAL:
             return
         complaint = lock(work, intent.complaint_id)
-        row = work.session.exec(select(tables.Message).where(tables.Message.outbox_key == intent.key)).first()
+        said = intent.payload.get("said")
+        row = work.session.exec(
+            select(tables.Message).where(
+                tables.Message.id == UUID(said) if said else tables.Message.outbox_key == intent.key
+            )
+        ).first()
         if row is None:
             row = tables.Message(
                 id=new_id(work.now),
@@ -258,7 +266,9 @@ class Dispatcher:
                 body=_without_keys(message.letter.text, intent),
                 outbox_key=intent.key,
             )
-        row.delivered_at, row.delivery = receipt.at, evidence
+        before = row.delivery.get("detail", "")  # one message, a letter to each party
+        detail = f"{before}; {receipt.detail}" if before and receipt.detail not in before else receipt.detail
+        row.delivered_at, row.delivery = receipt.at, {**evidence, "detail": detail}
         work.session.add(row)
         if message.kind == "acknowledgment":
             acknowledged(work, complaint, UUID(intent.payload["complainant_id"]), evidence)

@@ -3,26 +3,29 @@ by a standard solution while somebody investigates; and what a refusal names ins
 
 from __future__ import annotations
 
+from uuid import UUID
+
 import pytest
 
 from complaints.domain.errors import ActionNotAllowed, Conflict, Forbidden, InvalidInput
 from complaints.domain.intake import NewComplainant
 from complaints.domain.ports import SYSTEM, Actor
 from complaints.domain.vocabulary import RemedyState, Role, StepKind
-from complaints.services import actions, decision
-from complaints.store.tables import Complaint, Remedy
+from complaints.services import actions, decision, steps, view
+from complaints.store.tables import Complaint, Message, Remedy
 from tests.integration.desk import CUSTOMER, FINDINGS, Desk, remedy
 
 GATEWAY = Actor("key", "gateway", "mail gateway", frozenset({Role.INTEGRATOR}))
 BOB = "bob@customer.example"
 
 
-def remedies(desk: Desk, case: object) -> list[Remedy]:
+def remedies(desk: Desk, case: UUID) -> list[Remedy]:
     with desk.store.reading(SYSTEM) as work:
-        return decision.remedies(work, work.session.get_one(Complaint, case))
+        found = decision.remedies(work, work.session.get_one(Complaint, case))
+    return sorted(found, key=lambda remedy: remedy.kind)
 
 
-def states(desk: Desk, case: object) -> list[str]:
+def states(desk: Desk, case: UUID) -> list[str]:
     return [r.state for r in remedies(desk, case)]
 
 
@@ -31,12 +34,14 @@ def states(desk: Desk, case: object) -> list[str]:
 
 def test_a_remedy_is_offered_accepted_done_and_verified_by_somebody_else(desk: Desk) -> None:
     case = desk.submit()
-    wanted = [remedy("refund", "99.00"), remedy("replacement", None)]
+    wanted = [remedy("compensation", "99.00"), remedy("replacement", None)]
     desk.complete(case, desk.agent, StepKind.INVESTIGATION, **FINDINGS, remedies=wanted)
     assert states(desk, case) == [RemedyState.ACCEPTED, RemedyState.OFFERED], "money needs no acceptance, goods do"
     money, goods = (str(r.id) for r in remedies(desk, case))
 
-    desk.complete(case, desk.agent, StepKind.REMEDY, result="done", evidence="payment 4711")
+    payment = next(s for s in desk.open_steps(case) if s.context["remedy_id"] == money)
+    with desk.store.work(desk.actor(desk.agent)) as work:
+        steps.complete(work, payment.id, {"result": "done", "evidence": "payment 4711"})
     with pytest.raises(Conflict, match="not accepted this remedy yet"):
         desk.complete(case, desk.agent, StepKind.REMEDY, result="done")
     with pytest.raises(Conflict, match="offered"):
@@ -138,3 +143,33 @@ def test_the_complainant_is_not_named_what_only_staff_may(desk: Desk) -> None:
     with pytest.raises(ActionNotAllowed) as refused:
         desk.act(case, CUSTOMER, "customer_replied", answer="Yes.")
     assert set(refused.value.allowed) == {"withdraw", "add_message", "new_facts"}
+
+
+# -- the thread
+
+
+def thread(desk: Desk, case: UUID, kind: str) -> list[Message]:
+    with desk.store.reading(SYSTEM) as work:
+        found = view.thread(work, work.session.get_one(Complaint, case), view.EVERYTHING)
+    return [m for m in found if m.kind == kind or kind in m.body]
+
+
+def test_what_staff_write_stands_in_the_thread_once_with_its_evidence(desk: Desk) -> None:
+    case = desk.submit()
+    second = desk.submit(complainant=NewComplainant(name="Ann", email="ann@customer.example"))
+    desk.act(second, desk.lead, "merge", into=desk.complaint(case).reference)
+    desk.act(case, desk.agent, "add_message", text="We are looking for it.")
+    (said,) = thread(desk, case, "We are looking for it.")
+    letters = [m for m in desk.sender.sent if m.kind == "progress"]
+    assert {m.to for m in letters} == {BOB, "ann@customer.example"}
+    assert said.author == desk.agent.name
+    assert said.delivered_at is not None
+    assert all(m.key in said.delivery["detail"] for m in letters)
+
+    desk.act(case, desk.agent, "ask_customer", question="Which pump is it?")
+    (question,) = thread(desk, case, "Which pump is it?")
+    assert question.delivered_at is not None
+    desk.act(case, CUSTOMER, "customer_replied", answer="The small one.")
+    desk.act(case, desk.agent, "ask_third_party", party="Carrier", question="Was it wet?", email="c@carrier.example")
+    (asked,) = thread(desk, case, "Was it wet?")
+    assert asked.delivery["detail"] == desk.sender.sent[-1].key

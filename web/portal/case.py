@@ -91,8 +91,6 @@ _HAPPENED: Mapping[str, str] = {
 _SHOWN = frozenset(
     {"question", "answer", "message", "response", "appeal", "extension_notice", "rejection", "new_facts"}
 )
-#: Letters whose words stand in the thread already, as a message of its own.
-_TWICE = frozenset({"question", "message", "new_facts"})
 _FINAL = (ClosingCategory.WITHDRAWN, ClosingCategory.MERGED)
 
 
@@ -192,8 +190,8 @@ class Sees:
         """Said by this visitor or to them. A message knows its author by name only: in doubt it is not shown."""
         if message.kind not in _SHOWN:
             return False
-        if message.outbox_key is not None:  # a letter; of questions and messages the thread has the words themselves
-            return message.kind not in _TWICE and f":{self._visitor.complainant.id}:" in message.outbox_key
+        if message.outbox_key is not None:  # a letter
+            return f":{self._visitor.complainant.id}:" in message.outbox_key
         if message.direction != "in":
             return True
         return message.author not in self._others and (self.first or message.author == self._visitor.actor.name)

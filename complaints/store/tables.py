@@ -532,7 +532,7 @@ class PolicyVersion(SQLModel, table=True):
 
 
 class SystemMark(SQLModel, table=True):
-    """Last time something regular happened (clock tick, dispatch, reconcile), for health."""
+    """Last time something regular happened (clock tick, dispatch, reconcile), for health; and the pace of providers."""
 
     name: str = Field(primary_key=True)
     at: datetime = instant()

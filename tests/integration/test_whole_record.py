@@ -13,6 +13,7 @@ from complaints.domain.ports import SYSTEM, Actor
 from complaints.domain.vocabulary import RemedyState, Role, StepKind
 from complaints.services import actions, decision, steps, view
 from complaints.store.tables import Complaint, Message, Remedy
+from tasks import complaint as tasks
 from tests.integration.desk import CUSTOMER, FINDINGS, Desk, remedy
 
 GATEWAY = Actor("key", "gateway", "mail gateway", frozenset({Role.INTEGRATOR}))
@@ -173,3 +174,18 @@ def test_what_staff_write_stands_in_the_thread_once_with_its_evidence(desk: Desk
     desk.act(case, desk.agent, "ask_third_party", party="Carrier", question="Was it wet?", email="c@carrier.example")
     (asked,) = thread(desk, case, "Was it wet?")
     assert asked.delivery["detail"] == desk.sender.sent[-1].key
+
+
+# -- Prefect's own form
+
+
+def test_an_answer_that_is_taken_twice_is_no_refusal(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    case = desk.submit()
+    monkeypatch.setattr(tasks, "app", lambda: desk)
+    wrong = tasks.take_answer.fn(case, "investigation-1", {**FINDINGS, "root_cause": "gremlins"})
+    assert wrong is not None
+    assert "unknown root cause" in wrong
+    for _ in range(2):
+        assert tasks.take_answer.fn(case, "investigation-1", FINDINGS) is None
+    assert desk.kinds(case).count("submit_findings") == 1
+    assert tasks.take_answer.retries == 3

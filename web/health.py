@@ -31,7 +31,7 @@ class Health(BaseModel):
 
     ok: bool
     parts: dict[str, Part] = Field(
-        description="By name: database, prefect, workers, disk; clock, dispatch, reconcile, archive_due; outbox, launching."
+        description="By name: database, prefect, workers, disk; clock, dispatch, reconcile, archive_due; outbox, …"
     )
 
 

@@ -33,8 +33,8 @@ from complaints.store.unit import Work
 
 #: Characters of the narrative that full-text search looks at.
 _SEARCHED = 2_000
-#: Characters of the narrative that are screened before the answer: a third of a millisecond for a usual complaint, one
-#: for a long one. Classification reads all of it.
+#: Characters of the narrative that are screened before the answer: a quarter of a millisecond for a usual complaint,
+#: one for a long one. Classification reads all of it.
 _SCREENED = 4_000
 #: The queue of what nobody waits for now.
 _BULK = "bulk"

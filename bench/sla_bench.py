@@ -43,7 +43,7 @@ from config.policybook import StoredPolicies
 from config.wiring import wall_clock
 from deployments.stack import embedded_postgres
 from deployments.stack.migrate import upgrade
-from tests.integration.desk import CUSTOMER, FINDINGS, START, Desk, bundle
+from tests.integration.desk import CUSTOMER, FINDINGS, START, Desk, bundle, classifier
 
 ROOT = Path(__file__).resolve().parent.parent
 #: At this moment exactly one rung is due for what was received at START: half of default.investigate's 40 hours.
@@ -205,7 +205,7 @@ def lateness(desk: Desk, interval: float, seconds: float, count: int = 400) -> f
         for n in range(count)
     ]
     with store.work(SYSTEM) as work:
-        ids = [t.id for t in intake.submit_many(work, news)]
+        ids = [t.id for t in intake.submit_many(work, news, classifier())]
     end = time.monotonic() + seconds + interval
     while (began := time.monotonic()) < end:
         clocks.tick(store)

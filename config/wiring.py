@@ -26,6 +26,7 @@ from complaints.services.tracking import Tracking
 from complaints.services.webhooks import HttpHook
 from complaints.store.blobs import Blobs
 from complaints.store.engine import make_engine
+from complaints.store.pace import SharedPace
 from complaints.store.similar import earlier
 from complaints.store.tables import Complainant, Complaint
 from complaints.store.unit import Store, Work
@@ -91,7 +92,11 @@ class App:
     @cached_property
     def sender(self) -> Sender:
         """Apprise, or the local folder of .eml files where no provider is configured."""
-        return AppriseSender.from_file(self.settings.providers_file, self.settings.home / "outgoing")
+        return AppriseSender.from_file(
+            self.settings.providers_file,
+            self.settings.home / "outgoing",
+            lambda name, per_minute: SharedPace(self.engine, name, per_minute),
+        )
 
     @cached_property
     def runs(self) -> PrefectRuns:

@@ -37,6 +37,7 @@ async def complaint(complaint_id: str) -> None:
     case = UUID(complaint_id)
     following: Next = await _patiently(tasks.look, case)
     while following.move is not Move.END:
+        await label(following.tags)
         if following.move is Move.WAIT:
             await _wait(case, following)
             following = await _patiently(tasks.look, case)
@@ -45,8 +46,6 @@ async def complaint(complaint_id: str) -> None:
             following = await _patiently(tasks.briefing, case, str(following.step).replace("_", " "))
         else:
             following = await _patiently(_TASKS[following.move], case)
-            if following.tags:
-                await label(following.tags)
 
 
 async def _patiently(do: Callable[..., Any], *arguments: Any) -> Any:

@@ -89,11 +89,14 @@ async def _suspend(
 
 
 async def label(tags: tuple[str, ...]) -> None:
-    """Give the current run these tags, so that operations can filter by them."""
+    """Give the current run these tags, so that operations can filter by them; asks nothing where it bears them."""
     context = FlowRunContext.get()
     if context is None or context.flow_run is None or not isinstance(context.client, PrefectClient):
         raise RuntimeError("Only a flow run can be given tags.")
-    await ask(context.client, "PATCH", f"/flow_runs/{context.flow_run.id}", {"tags": list(tags)})
+    run = context.flow_run
+    if tags and set(tags) != set(run.tags):
+        await ask(context.client, "PATCH", f"/flow_runs/{run.id}", {"tags": list(tags)})
+        run.tags = list(tags)
 
 
 def _slug(gate: str) -> str:

@@ -13,7 +13,7 @@ from prefect import task
 from prefect.tasks import exponential_backoff
 
 from complaints.crashpoints import reach
-from complaints.domain.errors import InvalidInput, Refusal
+from complaints.domain.errors import AlreadyDone, InvalidInput, Refusal
 from complaints.domain.ports import SYSTEM, Actor
 from complaints.domain.vocabulary import Role
 from complaints.domain.walk import Next
@@ -103,12 +103,18 @@ def look(complaint_id: UUID) -> Next:
         return walk.where(work, complaint_id)
 
 
-@task(name="answer from Prefect's form", persist_result=False)
+@task(name="answer from Prefect's form", **_RETRIES)
 def take_answer(complaint_id: UUID, gate: str, answer: dict[str, Any]) -> str | None:
-    """Complete the step with what was typed into Prefect's own form; the sentence to show when it was refused."""
+    """Complete the step with what was typed into Prefect's own form; the sentence to show when it was refused.
+
+    Where the step is done already, by somebody else or by an earlier try whose answer was lost, nothing is to be asked
+    again: the row has moved on.
+    """
     try:
         with app().store.work(PREFECT_FORM, in_flow=True) as work:
             steps.complete_gate(work, complaint_id, gate, answer)
+    except AlreadyDone:
+        return None
     except InvalidInput as error:
         return str(error)
     except Refusal as refusal:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 from prefect import task
 
@@ -12,11 +13,14 @@ from complaints.services import clocks, marks, reconcile, signin, timers, watch
 from config.wiring import app
 from tasks.orphans import release_all
 
+#: No retries: each is begun again by its schedule within a minute at most (`deployments/prefect.yaml`), takes up what
+#: the one before it left, and a second one beside it, waiting to try again, would only be in its way.
+_BY_SCHEDULE: dict[str, Any] = {"retries": 0, "persist_result": False}
 #: The work pool of all our deployments.
 POOL = "complaints"
 
 
-@task(name="sweep intents", persist_result=False)
+@task(name="sweep intents", **_BY_SCHEDULE)
 def sweep_intents(most: int = 500) -> int:
     """Act on intents that are due; how many there were."""
     due = app().dispatcher.sweep(most)
@@ -28,7 +32,7 @@ def sweep_intents(most: int = 500) -> int:
     return len(due)
 
 
-@task(name="tick", persist_result=False)
+@task(name="tick", **_BY_SCHEDULE)
 def tick() -> dict[str, int]:
     """Fire rungs that are due and end waiting whose time is over."""
     done = {"rungs": clocks.tick(app().store), "waits": timers.end_waiting(app().store)}
@@ -36,7 +40,7 @@ def tick() -> dict[str, int]:
     return done
 
 
-@task(name="end appeal windows", persist_result=False)
+@task(name="end appeal windows", **_BY_SCHEDULE)
 def end_windows() -> int:
     """Closed complaints whose appeal window is over go to the archive."""
     ended = timers.end_waiting(app().store)
@@ -44,7 +48,7 @@ def end_windows() -> int:
     return ended
 
 
-@task(name="compare with Prefect", persist_result=False)
+@task(name="compare with Prefect", **_BY_SCHEDULE)
 def compare() -> dict[str, int]:
     """Find complaints without a live run and put them right; runs of dead workers are rescheduled first."""
     release_orphans()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import threading
 
 import uvicorn
 
@@ -20,6 +21,8 @@ def main() -> None:
     given = parser.parse_args()
     served = create_app(app())
     collect_seldom()
+    # the lexicons take half a second: the first who submits must not wait for them, nor we, should the database be away
+    threading.Thread(target=lambda: app().classifier, name="lexicons", daemon=True).start()
     uvicorn.run(
         served,
         host=given.host,

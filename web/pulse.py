@@ -24,7 +24,7 @@ from complaints.domain.vocabulary import IntentState, Status
 from complaints.services.marks import marks
 from complaints.store.tables import Complaint, Outbox
 from config.settings import WORK_POOL
-from config.wiring import App
+from config.wiring import App, wall_clock
 
 T = TypeVar("T")
 
@@ -63,9 +63,15 @@ class Pulse:
     def __init__(self, app: App) -> None:
         self._app = app
         self._http = httpx.Client(timeout=1.5)
+        self._since = time.monotonic()
         self.figures = Remembered(self._figures, 10)
         self.fresh = Remembered(self._figures, 1)
         self.prefect = Remembered(self._prefect, 2)
+
+    @property
+    def up(self) -> float:
+        """Seconds since this process began to feel."""
+        return time.monotonic() - self._since
 
     def close(self) -> None:
         """Let go of connections."""
@@ -78,7 +84,7 @@ class Pulse:
             live = col(Outbox.state) != IntentState.DONE
             by_state = ask(select(Outbox.state, func.count()).where(live).group_by(col(Outbox.state))).all()
             pending = ask(select(func.min(Outbox.created_at)).where(Outbox.state == IntentState.PENDING)).one()
-            waiting = (col(Complaint.run_id).is_(None), col(Complaint.status).not_in([Status.ARCHIVED, Status.ERASED]))
+            waiting = (col(Complaint.run_id).is_(None), col(Complaint.status) != Status.ARCHIVED)
             unlaunched, oldest = ask(select(func.count(), func.min(Complaint.created_at)).where(*waiting)).one()
             return Figures(
                 complaints={status: int(n) for status, n in by_status},
@@ -98,20 +104,27 @@ class Pulse:
             return {"ok": False, "detail": type(error).__name__}, None
         return {"ok": True, "milliseconds": round((time.perf_counter() - started) * 1000, 1)}, figures
 
-    def _prefect(self) -> dict[str, Any]:
-        """The Prefect server, and its workers that were heard of lately."""
+    def _prefect(self) -> dict[str, dict[str, Any]]:
+        """The Prefect server, and its workers: one that is heard of is enough, each is told."""
         settings = self._app.settings
         user, _, password = settings.prefect_auth().partition(":")
         try:
             answer = self._http.get(f"{settings.prefect_api_url}/health", auth=(user, password))
             answer.raise_for_status()
-            pool = self._http.get(f"{settings.prefect_api_url}/work_pools/{WORK_POOL}", auth=(user, password))
-            if pool.status_code == HTTPStatus.NOT_FOUND:
-                return {"ok": False, "detail": "its work pool is not registered"}
-            heard = pool.raise_for_status().json()["status"] == "READY"
+            path = f"{settings.prefect_api_url}/work_pools/{WORK_POOL}/workers/filter"
+            known = self._http.post(path, json={}, auth=(user, password))
+            if known.status_code == HTTPStatus.NOT_FOUND:
+                return {"prefect": {"ok": False, "detail": "its work pool is not registered"}}
+            workers = {worker["name"]: self._worker(worker) for worker in known.raise_for_status().json()}
         except (httpx.HTTPError, ValueError) as error:
-            return {"ok": False, "detail": type(error).__name__}
-        return {"ok": True} if heard else {"ok": False, "detail": "no worker was heard of lately"}
+            return {"prefect": {"ok": False, "detail": type(error).__name__}}
+        heard = any(worker["ok"] for worker in workers.values())
+        said = {} if heard else {"detail": "no worker was heard of lately"}
+        return {"prefect": {"ok": True}, "workers": {"ok": heard, **said, "each": workers}}
+
+    def _worker(self, told: dict[str, Any]) -> dict[str, Any]:
+        at = datetime.fromisoformat(told["last_heartbeat_time"]) if told["last_heartbeat_time"] else None
+        return {"ok": told["status"] == "ONLINE", "heard_seconds_ago": _age(at, wall_clock())}
 
     def disk(self) -> dict[str, Any]:
         """Room left in the state folder."""

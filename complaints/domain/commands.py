@@ -157,6 +157,40 @@ class ProposeRemedy(Form):
     remedy: RemedyProposal = Field(description="The measure.")
 
 
+class FastTrack(Form):
+    """A standard solution fits: it answers the complaint, without an investigation."""
+
+    solution: Code = Field(description="Standard solution to answer with (fast track).")
+
+
+class Acknowledge(Form):
+    """The acknowledgment was given by a person, with what proves it."""
+
+    how: Line = Field(description="By telephone, on paper, at the counter…")
+    evidence: Words = Field(description="Who told whom and when; number of the call or the letter.")
+
+
+class AcknowledgmentBounced(Form):
+    """The acknowledgment came back: it is owed again, and somebody must find another way."""
+
+    address: Line | None = Field(default=None, description="Address it came back from; empty: the complainant's.")
+    evidence: Words = Field(description="What the mail server or the post said.")
+
+
+class AcceptRemedy(Form):
+    """The complainant accepts an offered remedy."""
+
+    remedy: UUID = Field(description="Which remedy.")
+    evidence: Words = Field(description="How and when they said so.")
+
+
+class VerifyRemedy(Form):
+    """Somebody who did not carry it out has checked that a remedy arrived."""
+
+    remedy: UUID = Field(description="Which remedy.")
+    evidence: Words = Field(description="How it was checked.")
+
+
 class LegalHold(Form):
     """Keep the dossier beyond its retention time, or end that."""
 
@@ -186,6 +220,11 @@ COMMANDS: Mapping[str, type[Form]] = MappingProxyType(
         "new_facts": NewFacts,
         "request_extension": RequestExtension,
         "propose_remedy": ProposeRemedy,
+        "accept_remedy": AcceptRemedy,
+        "verify_remedy": VerifyRemedy,
+        "fast_track": FastTrack,
+        "acknowledge": Acknowledge,
+        "acknowledgment_bounced": AcknowledgmentBounced,
         "legal_hold": LegalHold,
     }
 )

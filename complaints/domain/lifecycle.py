@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
+from complaints.domain.commands import COMMANDS
 from complaints.domain.errors import ActionNotAllowed
 from complaints.domain.vocabulary import OPEN, Role, Status
 
@@ -62,6 +63,9 @@ _BEFORE_RESPONSE = frozenset(
         S.DECIDING,
     }
 )
+
+#: Where a remedy may have been carried out.
+_WITH_REMEDIES = frozenset({S.REMEDYING, S.RESPONDING, S.CONFIRMING, S.REVIEWING, S.EXTERNAL, S.CLOSED})
 
 
 def _after_decision(facts: Facts) -> Status:
@@ -151,17 +155,18 @@ def _rows() -> list[Transition]:
         row("withdraw", OPEN, S.CLOSED, _CUSTOMER | _STAFF),
         row("reopen", {S.CLOSED}, S.INVESTIGATING, _STAFF),
         row("archive", {S.CLOSED}, S.ARCHIVED, _MACHINE),
-        row("erase", {S.ARCHIVED}, S.ERASED, _MACHINE),
         # -- the status stays
-        row("acknowledge", OPEN | {S.CLOSED}, None, _STAFF | _MACHINE),
-        row("acknowledgment_bounced", OPEN | {S.CLOSED}, None, _MACHINE),
+        row("acknowledge", OPEN | {S.CLOSED}, None, _STAFF),
+        row("acknowledgment_bounced", OPEN | {S.CLOSED}, None, _STAFF | {Role.INTEGRATOR}),
         row(
             "propose_remedy",
             {S.INVESTIGATING, S.DECIDING, S.REMEDYING, S.REVIEWING},
             None,
             _STAFF,
         ),
-        row("update_remedy", OPEN, None, _STAFF | _MACHINE),
+        row("accept_remedy", {S.REMEDYING}, None, _STAFF),
+        row("update_remedy", {S.REMEDYING}, None, _STAFF | _MACHINE),
+        row("verify_remedy", _WITH_REMEDIES, None, _STAFF),
         row("assign", OPEN, None, _STAFF | _MACHINE),
         row("reclassify", OPEN, None, _STAFF | _MACHINE),
         row("escalate", OPEN, None, _STAFF | _MACHINE),
@@ -188,10 +193,8 @@ def _rows() -> list[Transition]:
             _STAFF | _CUSTOMER | {Role.INTEGRATOR},
         ),
         row("link", OPEN | {S.CLOSED}, None, _STAFF | _MACHINE),
-        row("rate", {S.CONFIRMING, S.CLOSED}, None, _CUSTOMER | _STAFF),
         row("review_management", OPEN, None, _LEADS),
         row("legal_hold", {S.CLOSED, S.ARCHIVED}, None, _LEADS),
-        row("request_erasure", {S.ARCHIVED}, None, _LEADS),
     ]
 
 
@@ -204,9 +207,14 @@ def allowed(status: Status, roles: frozenset[Role] | None = None) -> list[str]:
     return [t.action for t in TABLE.values() if status in t.sources and (roles is None or roles & t.roles)]
 
 
-def transition(status: Status, action: str) -> Transition:
-    """The row for `action`, or `ActionNotAllowed` naming what is possible in `status` instead."""
+def askable(status: Status, roles: frozenset[Role]) -> list[str]:
+    """What somebody holding `roles` can ask for in `status` beside completing a step, in table order."""
+    return [action for action in allowed(status, roles) if action in COMMANDS]
+
+
+def transition(status: Status, action: str, roles: frozenset[Role]) -> Transition:
+    """The row for `action`, or `ActionNotAllowed` naming what holders of `roles` can ask for in `status` instead."""
     found = TABLE.get(action)
     if found is None or status not in found.sources:
-        raise ActionNotAllowed(action, status, allowed(status))
+        raise ActionNotAllowed(action, status, askable(status, roles))
     return found

@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 from complaints.domain.forms import Code
 from complaints.domain.sla_policy import SlaPolicy
 from complaints.domain.validation import CURRENCY
-from complaints.domain.vocabulary import Finding, Flag, Language, Role, Severity
+from complaints.domain.vocabulary import Finding, Flag, Language, RemedyKind, Role, Severity
 
 Currency = Annotated[str, StringConstraints(pattern=CURRENCY)]
 
@@ -163,6 +163,9 @@ class LifecyclePolicy(Section):
     timings: Timings = Field(description="How long a case waits.")
     fast_track: FastTrack = Field(default=FastTrack(), description="When a standard solution answers.")
     response: ResponsePolicy = Field(description="What holds for the final response.")
+    remedies_to_accept: tuple[RemedyKind, ...] = Field(
+        default=(), description="Remedies that are carried out only once the complainant has accepted them."
+    )
     solutions: tuple[Solution, ...] = Field(default=(), description="Standard solutions.")
 
     def solution(self, key: str) -> Solution | None:

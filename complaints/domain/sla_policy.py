@@ -111,7 +111,10 @@ class RungPolicy(SlaSection):
     offset: timedelta | None = Field(default=None, description="Or: so long after the due time, negative before it.")
     actions: tuple[RungAction, ...] = Field(min_length=1, description="What happens.")
     webhook: str | None = Field(default=None, description="Address called by `webhook`.")
-    queue: str | None = Field(default=None, description="Work queue that `change_queue` moves the case to.")
+    queue: str | None = Field(
+        default=None,
+        description="Work queue in which the case's next flow run starts, by `change_queue`.",
+    )
 
     @model_validator(mode="after")
     def _one(self) -> RungPolicy:

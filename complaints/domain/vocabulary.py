@@ -21,11 +21,10 @@ class Status(StrEnum):
     EXTERNAL = "external"
     CLOSED = "closed"
     ARCHIVED = "archived"
-    ERASED = "erased"
 
 
 #: Statuses in which the complaint is still being handled.
-OPEN = frozenset(set(Status) - {Status.CLOSED, Status.ARCHIVED, Status.ERASED})
+OPEN = frozenset(set(Status) - {Status.CLOSED, Status.ARCHIVED})
 
 
 class Severity(StrEnum):

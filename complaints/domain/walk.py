@@ -44,12 +44,12 @@ class Next:
     move: Move
     gate: str | None = None
     step: StepKind | None = None
-    tags: tuple[str, ...] = ()  #: category, severity and team, once they are known: what operations filter by
+    tags: tuple[str, ...] = ()  #: what operations filter runs by; empty while nothing is known
 
 
 def next_move(at: Position) -> Next:
     """What to do now. Calling it again without a change of the row gives the same answer."""
-    if at.status in (Status.ARCHIVED, Status.ERASED):
+    if at.status is Status.ARCHIVED:
         return Next(Move.END)
     if at.status is not Status.CLOSED:
         if not at.screened:

@@ -1,36 +1,23 @@
-"""Limits in time for handing over: how long one attempt may take, and how many messages a provider gets per minute."""
+"""Limits in time for handing over: how long one attempt may take, and when the next message may go."""
 
 from __future__ import annotations
 
 import threading
 import time
 from collections.abc import Callable
-from typing import Generic, TypeVar
+from typing import Generic, Protocol, TypeVar
 
 from complaints.domain.errors import Retryable
 
 Outcome = TypeVar("Outcome")
 
 
-class TokenBucket:
-    """At most `per_minute` messages in any minute on average, in bursts of up to ten seconds' worth. Thread-safe."""
-
-    def __init__(self, per_minute: int, clock: Callable[[], float] = time.monotonic) -> None:
-        self._rate = per_minute / 60
-        self._size = max(1.0, self._rate * 10)
-        self._clock, self._lock = clock, threading.Lock()
-        self._tokens, self._at = self._size, clock()
+class Pace(Protocol):
+    """How many messages a provider gets, from all processes together."""
 
     def take(self) -> float:
-        """Take one token. Returns 0 when there was one, else how many seconds until the next (none is taken then)."""
-        with self._lock:
-            now = self._clock()
-            self._tokens = min(self._size, self._tokens + (now - self._at) * self._rate)
-            self._at = now
-            if self._tokens >= 1:
-                self._tokens -= 1
-                return 0.0
-            return (1 - self._tokens) / self._rate
+        """Take one. Returns 0 when it was free, else how many seconds until it may be (nothing is taken then)."""
+        ...
 
 
 class Attempt(Generic[Outcome]):

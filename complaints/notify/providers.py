@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import tomllib
 from pathlib import Path
 
@@ -23,12 +24,17 @@ class ProviderEntry(BaseModel):
     url: str = Field(min_length=1, description="Apprise URL, mailto(s):// or folder://.")
     tags: frozenset[str] = Field(min_length=1, description="What it carries: complainant, team, lead, a team's key…")
     timeout: float = Field(default=10, gt=0, le=30, description="Seconds one hand-over may take; the lease is 45.")
-    per_minute: int = Field(default=600, ge=1, description="Most messages per minute.")
+    per_minute: int = Field(default=600, ge=1, description="Most messages per minute, from all processes together.")
 
     @property
     def schema_name(self) -> str:
         """The part of the URL before `://`, for people and logs (the URL may hold a password)."""
         return self.url.partition("://")[0]
+
+    @property
+    def name(self) -> str:
+        """Tells this provider from others, the same in every process that reads the file, without its secrets."""
+        return f"{self.schema_name}:{hashlib.sha256(self.url.encode()).hexdigest()[:16]}"
 
 
 class _File(BaseModel):

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -20,7 +20,7 @@ from complaints.domain.ports import Message, Receipt
 from complaints.domain.vocabulary import Audience
 from complaints.notify.envelope import address, mail_of
 from complaints.notify.outbox_folder import OutboxFolder
-from complaints.notify.pace import Attempt, TokenBucket
+from complaints.notify.pace import Attempt, Pace
 from complaints.notify.providers import FOLDER_URL, LETTERS, ProviderEntry, read
 
 if TYPE_CHECKING:
@@ -31,6 +31,10 @@ if TYPE_CHECKING:
 PATIENCE = 10.0
 #: Hand-overs that are remembered, so that a retry spares the providers that already took the message.
 _REMEMBERED = 10_000
+
+
+#: The pace of a provider: (its name, most messages per minute) → what to ask before each.
+PaceOf = Callable[[str, int], Pace]
 
 
 class Carrier(Protocol):
@@ -102,12 +106,12 @@ class Provider:
     tags: frozenset[str]
     carrier: Carrier
     seconds: float
-    bucket: TokenBucket = field(repr=False)
+    pace: Pace = field(repr=False)
 
     def start(self, message: Message, now: datetime, patience: float) -> Attempt[str]:
         """Begin once the pace allows; `Retryable` when that takes longer than the time-out or `patience` seconds."""
         deadline = time.monotonic() + min(self.seconds, patience)
-        while wait := self.bucket.take():
+        while wait := self.pace.take():
             if time.monotonic() + wait > deadline:
                 raise Retryable(f"{self.name} has reached its limit of messages per minute.")
             time.sleep(wait)
@@ -124,11 +128,19 @@ class AppriseSender:
         self._lock = threading.Lock()
 
     @classmethod
-    def from_file(cls, path: Path | None, outgoing: Path) -> AppriseSender:
+    def from_file(cls, path: Path | None, outgoing: Path, pace_of: PaceOf) -> AppriseSender:
         """From a providers file; without one everything goes to `outgoing`. `InvalidInput` when the file is wrong."""
         if path is None:
             return cls((), outgoing)
-        return cls([_provider(entry, n, path, outgoing) for n, entry in enumerate(read(path))], outgoing)
+        return cls(
+            [
+                Provider(
+                    e.schema_name, e.tags, _carrier(e, n, path, outgoing), e.timeout, pace_of(e.name, e.per_minute)
+                )
+                for n, e in enumerate(read(path))
+            ],
+            outgoing,
+        )
 
     def send(self, message: Message, now: datetime) -> Receipt:
         """Hand over to everybody concerned. On `Retryable`, those who took it are not bothered again by a retry."""
@@ -166,11 +178,6 @@ class AppriseSender:
             self._taken[key, index] = evidence
             while len(self._taken) > _REMEMBERED:
                 del self._taken[next(iter(self._taken))]
-
-
-def _provider(entry: ProviderEntry, number: int, path: Path, outgoing: Path) -> Provider:
-    carrier = _carrier(entry, number, path, outgoing)
-    return Provider(entry.schema_name, entry.tags, carrier, entry.timeout, TokenBucket(entry.per_minute))
 
 
 def _carrier(entry: ProviderEntry, number: int, path: Path, outgoing: Path) -> Carrier:

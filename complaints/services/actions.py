@@ -13,7 +13,7 @@ from complaints.domain import commands
 from complaints.domain.commands import COMMANDS
 from complaints.domain.errors import Conflict, Forbidden, InvalidInput, NotFound
 from complaints.domain.forms import ConfirmationForm
-from complaints.domain.lifecycle import allowed
+from complaints.domain.lifecycle import askable
 from complaints.domain.validation import problems_of
 from complaints.domain.vocabulary import (
     SEVERITIES,
@@ -26,10 +26,10 @@ from complaints.domain.vocabulary import (
     StepKind,
     StepState,
 )
-from complaints.services import clocks, decision, mailtext, notices, opening, routing
+from complaints.services import acknowledgment, clocks, decision, mailtext, notices, opening, remedies, routing, walk
 from complaints.services.access import see
 from complaints.services.contact import Way, way_to_reach
-from complaints.services.transition import lock_beside, lock_reference, perform, record
+from complaints.services.transition import lock_beside, lock_reference, perform, record, wake
 from complaints.store.columns import new_id
 from complaints.store.tables import (
     Complaint,
@@ -132,7 +132,7 @@ def merge(work: Work, complaint: Complaint, into: Complaint, reason: str) -> Non
     """End this case in favour of `into`: earliest receipt wins, everybody is still acknowledged and answered."""
     if into.id == complaint.id:
         raise InvalidInput("a complaint cannot be merged into itself", "into")
-    if Status(into.status) in (Status.CLOSED, Status.ARCHIVED, Status.ERASED):
+    if Status(into.status) in (Status.CLOSED, Status.ARCHIVED):
         raise Conflict(f"{into.reference} is {into.status}. Merge into an open complaint, or reopen that one first.")
     told = notices.parties(work, into)
     known, ways = {p.id for p in told}, {way_to_reach(p) for p in told} - {Way("none")}
@@ -185,7 +185,7 @@ def _take_from_the_interested(work: Work, complaint: Complaint) -> None:
 def ask_customer(work: Work, complaint: Complaint, command: commands.AskCustomer) -> None:
     """Ask, and wait."""
     event = perform(work, complaint, "ask_customer", audience=Audience.COMPLAINANT)
-    post(
+    said = post(
         work,
         complaint,
         command.question,
@@ -200,6 +200,7 @@ def ask_customer(work: Work, complaint: Complaint, command: commands.AskCustomer
         "question",
         str(event.seq),
         {"question": command.question, "answer_until": until},
+        said=said,
     )
 
 
@@ -220,7 +221,7 @@ def customer_replied(work: Work, complaint: Complaint, command: commands.Custome
 def ask_third_party(work: Work, complaint: Complaint, command: commands.AskThirdParty) -> None:
     """Ask somebody outside, by mail where an address is given."""
     event = perform(work, complaint, "ask_third_party", data={"party": command.party})
-    post(
+    said = post(
         work,
         complaint,
         command.question,
@@ -235,7 +236,7 @@ def ask_third_party(work: Work, complaint: Complaint, command: commands.AskThird
             command.email,
             command.party,
             str(event.seq),
-            command.question,
+            said,
         )
 
 
@@ -331,7 +332,8 @@ def reclassify(
             step.team = team
             work.session.add(step)
     if data:
-        perform(work, complaint, "reclassify", reason=reason, data=data)
+        event = perform(work, complaint, "reclassify", reason=reason, data=data)
+        wake(work, complaint, event.seq)  # so that its tags are true, also while it waits
 
 
 def escalate(work: Work, complaint: Complaint, command: commands.Escalate) -> None:
@@ -368,7 +370,7 @@ def add_message(work: Work, complaint: Complaint, command: commands.SendMessage)
     audience = Audience.COMPLAINANT if from_complainant else command.audience
     event = perform(work, complaint, "add_message", audience=audience)
     direction = "in" if from_complainant else "out" if audience is Audience.COMPLAINANT else "internal"
-    post(
+    said = post(
         work,
         complaint,
         command.text,
@@ -377,7 +379,7 @@ def add_message(work: Work, complaint: Complaint, command: commands.SendMessage)
         kind="message",
     )
     if direction == "out":
-        notices.tell_complainants(work, complaint, "progress", str(event.seq), {"text": command.text})
+        notices.tell_complainants(work, complaint, "progress", str(event.seq), {"text": command.text}, said=said)
     elif from_complainant:
         _tell_assignee(work, complaint, "reminder", "the complainant wrote")
 
@@ -494,9 +496,13 @@ def legal_hold(work: Work, complaint: Complaint, command: commands.LegalHold) ->
     )
 
 
-def _propose(work: Work, complaint: Complaint, command: commands.ProposeRemedy) -> None:
-    perform(work, complaint, "propose_remedy", data={"kind": command.remedy.kind})
-    decision.propose(work, complaint, command.remedy)
+def fast_track(work: Work, complaint: Complaint, solution: str) -> None:
+    """A standard solution answers the complaint."""
+    policy = work.policies.get(complaint.policy_hash)
+    if policy.lifecycle.solution(solution) is None:
+        known = ", ".join(s.key for s in policy.lifecycle.solutions)
+        raise InvalidInput(f"unknown standard solution; known are: {known}", "solution")
+    walk.answer_by_solution(work, complaint, solution)
 
 
 def _merge(work: Work, complaint: Complaint, command: commands.Merge) -> None:
@@ -535,7 +541,7 @@ def _tell_assignee(work: Work, complaint: Complaint, template: str, reason: str)
 
 def allowed_for(work: Work, complaint: Complaint) -> list[str]:
     """Actions of `COMMANDS` that the table allows this actor on this complaint now."""
-    return [a for a in allowed(Status(complaint.status), work.actor.roles) if a in COMMANDS]
+    return askable(Status(complaint.status), work.actor.roles)
 
 
 def timeline(work: Work, complaint: Complaint, audiences: frozenset[Audience]) -> list[Event]:
@@ -573,7 +579,12 @@ _DO: dict[str, Callable[[Work, Complaint, Any], None]] = {
     "link": link_to,
     "new_facts": new_facts,
     "request_extension": clocks.request_extension,
-    "propose_remedy": _propose,
+    "propose_remedy": remedies.propose,
+    "accept_remedy": remedies.accept,
+    "verify_remedy": remedies.verify,
+    "fast_track": lambda w, c, m: fast_track(w, c, m.solution),
+    "acknowledge": acknowledgment.by_hand,
+    "acknowledgment_bounced": acknowledgment.came_back,
     "legal_hold": legal_hold,
 }
 

@@ -35,9 +35,10 @@ from complaints.domain.vocabulary import (
     Language,
     Status,
 )
-from complaints.services import outbox
+from complaints.services import outbox, walk
+from complaints.services.acknowledgment import acknowledged
 from complaints.services.context import letter_context
-from complaints.services.transition import lock, record
+from complaints.services.transition import lock
 from complaints.store import tables
 from complaints.store.columns import new_id
 from complaints.store.tables import Complaint, Outbox, Party
@@ -236,13 +237,21 @@ class Dispatcher:
         return self.tracking_url(intent.complaint_id, UUID(complainant), party.link_version) if party else ""
 
     def _keep(self, work: Work, intent: Outbox, message: Message, receipt: Receipt) -> None:
-        """Put what was sent into the thread, with the evidence; an acknowledgment stops its clock."""
+        """Put what was sent into the thread, with the evidence; an acknowledgment stops its clock.
+
+        Where the letter only carries what stands there already, that gets the evidence.
+        """
         assert intent.complaint_id is not None
         evidence = {"provider": receipt.provider, "detail": receipt.detail}
         if message.audience is Audience.INTERNAL:
             return
         complaint = lock(work, intent.complaint_id)
-        row = work.session.exec(select(tables.Message).where(tables.Message.outbox_key == intent.key)).first()
+        said = intent.payload.get("said")
+        row = work.session.exec(
+            select(tables.Message).where(
+                tables.Message.id == UUID(said) if said else tables.Message.outbox_key == intent.key
+            )
+        ).first()
         if row is None:
             row = tables.Message(
                 id=new_id(work.now),
@@ -257,7 +266,9 @@ class Dispatcher:
                 body=_without_keys(message.letter.text, intent),
                 outbox_key=intent.key,
             )
-        row.delivered_at, row.delivery = receipt.at, evidence
+        before = row.delivery.get("detail", "")  # one message, a letter to each party
+        detail = f"{before}; {receipt.detail}" if before and receipt.detail not in before else receipt.detail
+        row.delivered_at, row.delivery = receipt.at, {**evidence, "detail": detail}
         work.session.add(row)
         if message.kind == "acknowledgment":
             acknowledged(work, complaint, UUID(intent.payload["complainant_id"]), evidence)
@@ -269,22 +280,13 @@ class Dispatcher:
         with self.store.reading(SYSTEM) as work:
             complaint = work.session.get_one(Complaint, intent.complaint_id)
         number = int(intent.key.rsplit(":", 1)[1])
-        if complaint.status in (Status.ARCHIVED, Status.ERASED) or number <= complaint.run_round:
+        if complaint.status == Status.ARCHIVED or number <= complaint.run_round:
             with self.store.work(SYSTEM) as work:
                 return self._done(work, intent, {"skipped": "the complaint needs no run"})
-        tags = [
-            t
-            for t in (
-                complaint.category,
-                complaint.severity if complaint.category else "",
-                complaint.team,
-            )
-            if t
-        ]
         run_id = self.runs.ensure(
             complaint.id,
             f"{complaint.reference}" if number == 1 else f"{complaint.reference} ({number})",
-            tags,
+            walk.tags(complaint),
             complaint.queue,
         )
         reach("after_start_run")
@@ -298,7 +300,7 @@ class Dispatcher:
         assert intent.complaint_id is not None
         with self.store.reading(SYSTEM) as work:
             complaint = work.session.get_one(Complaint, intent.complaint_id)
-        over = complaint.status in (Status.ARCHIVED, Status.ERASED)
+        over = complaint.status == Status.ARCHIVED
         outcome = "over"
         if not over:
             # without an id the run is being started; it may have read the row before this change
@@ -324,23 +326,6 @@ class Dispatcher:
         IntentKind.WAKE_RUN: _wake,
         IntentKind.WEBHOOK: _webhook,
     }
-
-
-def acknowledged(work: Work, complaint: Complaint, complainant_id: UUID, evidence: Mapping[str, Any]) -> None:
-    """The acknowledgment was handed over for delivery; the first one stops the acknowledgment clock."""
-    party = work.session.get(Party, (complaint.id, complainant_id))
-    if party is not None and party.acknowledged_at is None:
-        party.acknowledged_at = work.now
-        work.session.add(party)
-    if complaint.acknowledged_at is None:
-        complaint.acknowledged_at = work.now
-        record(
-            work,
-            complaint,
-            "acknowledged",
-            audience=Audience.COMPLAINANT,
-            data=evidence,
-        )
 
 
 def restart(work: Work, complaint: Complaint) -> bool:

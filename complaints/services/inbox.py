@@ -32,7 +32,7 @@ WINDOW = 3_000
 NEAR = timedelta(hours=24)
 _LIVE = (StepState.OPEN, StepState.CLAIMED)
 _BESIDE = (StepKind.EXTENSION, StepKind.MANAGEMENT_REVIEW)
-_OVER = frozenset({Status.CLOSED, Status.ARCHIVED, Status.ERASED})
+_OVER = frozenset({Status.CLOSED, Status.ARCHIVED})
 _WAITING = (Status.AWAITING_CUSTOMER, Status.AWAITING_THIRD_PARTY, Status.CONFIRMING, Status.EXTERNAL)
 
 

@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 
 from sqlalchemy.dialects.postgresql import insert
-from sqlmodel import select
+from sqlmodel import col, select
 
+from complaints.store.pace import PREFIX
 from complaints.store.tables import SystemMark
 from complaints.store.unit import Work
 
@@ -22,5 +23,6 @@ def set_mark(work: Work, name: str, detail: Mapping[str, Any]) -> None:
 
 
 def marks(work: Work) -> dict[str, SystemMark]:
-    """All marks by name."""
-    return {m.name: m for m in work.session.exec(select(SystemMark)).all()}
+    """All marks by name; the turnstiles of `store.pace` beside them are none."""
+    query = select(SystemMark).where(~col(SystemMark.name).startswith(PREFIX))
+    return {m.name: m for m in work.session.exec(query).all()}

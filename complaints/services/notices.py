@@ -11,7 +11,7 @@ from sqlmodel import col, select
 from complaints.domain.vocabulary import Audience, IntentKind, Language
 from complaints.services import outbox
 from complaints.services.contact import way_to_reach
-from complaints.store.tables import Complainant, Complaint, Party, Person
+from complaints.store.tables import Complainant, Complaint, Message, Party, Person
 from complaints.store.unit import Work
 
 
@@ -33,10 +33,13 @@ def tell_complainants(
     kind: str,
     once: str,
     context: Mapping[str, Any] | None = None,
+    *,
+    said: Message | None = None,
 ) -> int:
     """Write to every party that can be written to; `once` tells this occasion from others of its kind.
 
-    Returns how many letters were newly recorded.
+    `said` is the message of the thread that the letters carry: it gets the evidence of delivery, and the thread has the
+    words once. Returns how many letters were newly recorded.
     """
     count = 0
     if kind in work.policy.notifications.silent_kinds:
@@ -58,9 +61,14 @@ def tell_complainants(
                 "complainant_id": str(person.id),
                 "language": person.language,
                 "context": dict(context or {}),
+                **_carried(said),
             },
         )
     return count
+
+
+def _carried(said: Message | None) -> dict[str, str]:
+    return {"said": str(said.id)} if said is not None else {}
 
 
 def tell_staff(
@@ -104,8 +112,10 @@ def who(person: Person | None, tags: tuple[str, ...] = ()) -> str:
     return str(person.id) if person is not None else "/".join(tags)
 
 
-def tell_third_party(work: Work, complaint: Complaint, to: str, party: str, once: str, question: str) -> bool:
-    """Write to somebody outside; the letter carries the question and the reference, nothing about the complainant."""
+def tell_third_party(work: Work, complaint: Complaint, to: str, party: str, once: str, said: Message) -> bool:
+    """Write to somebody outside; the letter carries the question and the reference, nothing about the complainant.
+
+    `said` is the question as the thread has it."""
     return outbox.add(
         work,
         IntentKind.NOTIFY,
@@ -117,6 +127,7 @@ def tell_third_party(work: Work, complaint: Complaint, to: str, party: str, once
             "to": to,
             "name": party,
             "language": complaint.language,
-            "context": {"question": question},
+            "context": {"question": said.body},
+            **_carried(said),
         },
     )

@@ -155,6 +155,7 @@ def entered(work: Work, complaint: Complaint, status: Status) -> None:
 
 
 def _open_remedies(work: Work, complaint: Complaint) -> None:
+    to_accept = work.policies.get(complaint.policy_hash).lifecycle.remedies_to_accept
     remedies = work.session.exec(
         select(Remedy).where(
             Remedy.complaint_id == complaint.id,
@@ -162,7 +163,7 @@ def _open_remedies(work: Work, complaint: Complaint) -> None:
         )
     ).all()
     for remedy in remedies:
-        remedy.state = RemedyState.ACCEPTED
+        remedy.state = RemedyState.OFFERED if remedy.kind in to_accept else RemedyState.ACCEPTED
         work.session.add(remedy)
         open_step(
             work,

@@ -123,7 +123,7 @@ def _agree(work: Work, suspended: int) -> bool:
     return apart == 0 or (apart <= max(10, ours // 50) and work.now.minute % 10 != 0)
 
 
-_OPEN = col(Complaint.status).not_in([Status.ARCHIVED, Status.ERASED])
+_OPEN = col(Complaint.status) != Status.ARCHIVED
 
 
 def _page(work: Work, last: UUID | None, batch: int, moving: bool) -> list[Complaint]:

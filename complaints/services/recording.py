@@ -10,6 +10,7 @@ from sqlmodel import col, select
 
 from complaints.domain.errors import Conflict
 from complaints.domain.intake import NewComplaint
+from complaints.domain.ports import Classifier
 from complaints.services import intake
 from complaints.services.access import visible
 from complaints.store.similar import LOOK_BACK
@@ -38,11 +39,11 @@ class AlreadyRecorded(Conflict):
         super().__init__(f"This form has recorded {reference} already. For another complaint send it once more.")
 
 
-def record(work: Work, new: NewComplaint, key: str) -> Recorded:
+def record(work: Work, new: NewComplaint, classifier: Classifier, key: str) -> Recorded:
     """Take the complaint down. The same form sent twice (`key`) records it once; raises `AlreadyRecorded`."""
     owner = _owner(work)
     try:
-        taken = intake.submit(work, new, owner=owner, key=key)
+        taken = intake.submit(work, new, classifier, owner=owner, key=key)
     except Conflict:
         before = work.session.get_one(IdempotencyKey, (owner, key))
         raise AlreadyRecorded(work.session.get_one(Complaint, before.complaint_id).reference) from None

@@ -15,12 +15,12 @@ from complaints.domain.vocabulary import (
     Status,
     StepKind,
 )
-from complaints.domain.walk import Next, next_move
+from complaints.domain.walk import Next
 from complaints.services import decision, notices, opening, outbox
 from complaints.services.contact import way_to_reach
 from complaints.services.context import letter_context
 from complaints.services.transition import lock, perform
-from complaints.services.walk import brief, position
+from complaints.services.walk import brief, following
 from complaints.store.columns import new_id
 from complaints.store.tables import Complainant, Complaint, Message
 from complaints.store.unit import Work
@@ -52,7 +52,7 @@ def respond(work: Work, complaint_id: UUID, renderer: Renderer) -> Next:
             step.draft = {"body": draft.text}
             work.session.add(step)
             return brief(work, complaint_id)
-    return next_move(position(work, complaint))
+    return following(work, complaint)
 
 
 def compose(work: Work, complaint: Complaint, renderer: Renderer, language: str, name: str) -> Letter:

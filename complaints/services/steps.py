@@ -31,8 +31,6 @@ from complaints.domain.forms import (
     Form,
     InvestigationForm,
     ManagementReviewForm,
-    RemedyForm,
-    RemedyResult,
     ResponseForm,
     ReviewDecision,
     ReviewForm,
@@ -42,15 +40,14 @@ from complaints.domain.forms import (
 from complaints.domain.validation import problems_of
 from complaints.domain.vocabulary import (
     Finding,
-    RemedyState,
     Role,
     Status,
     StepKind,
     StepState,
 )
-from complaints.services import actions, clocks, decision, response, routing, walk
+from complaints.services import actions, clocks, decision, remedies, response, routing
 from complaints.services.transition import lock, perform, record, wake
-from complaints.store.tables import Complaint, Person, Remedy, Step
+from complaints.store.tables import Complaint, Person, Step
 from complaints.store.unit import Work
 
 
@@ -189,11 +186,7 @@ def _triage(work: Work, complaint: Complaint, step: Step, form: TriageForm) -> N
     if form.decision is TriageDecision.INVESTIGATE:
         perform(work, complaint, "confirm_triage", reason=form.reason)
     elif form.decision is TriageDecision.FAST_TRACK:
-        policy = work.policies.get(complaint.policy_hash)
-        if not form.solution or policy.lifecycle.solution(form.solution) is None:
-            known = ", ".join(s.key for s in policy.lifecycle.solutions)
-            raise InvalidInput(f"unknown standard solution; known are: {known}", "solution")
-        walk.answer_by_solution(work, complaint, form.solution)
+        actions.fast_track(work, complaint, form.solution or "")
     elif form.decision is TriageDecision.REJECT:
         actions.reject(work, complaint, form.reason)
     else:
@@ -237,29 +230,6 @@ def _approval(work: Work, complaint: Complaint, step: Step, form: ApprovalForm) 
         outcome="approved" if approved else "sent_back",
         reason=form.reason,
     )
-
-
-def _remedy(work: Work, complaint: Complaint, step: Step, form: RemedyForm) -> None:
-    remedy = work.session.get_one(Remedy, UUID(step.context["remedy_id"]))
-    remedy.state = {
-        RemedyResult.DONE: RemedyState.DONE,
-        RemedyResult.DECLINED: RemedyState.DECLINED,
-        RemedyResult.FAILED: RemedyState.FAILED,
-    }[form.result]
-    remedy.evidence = form.evidence
-    remedy.done_at = work.now if form.result is RemedyResult.DONE else None
-    work.session.add(remedy)
-    event = perform(
-        work,
-        complaint,
-        "update_remedy",
-        data={"remedy": remedy.kind, "result": form.result},
-    )
-    waiting = [r for r in decision.remedies(work, complaint) if r.state in (RemedyState.OFFERED, RemedyState.ACCEPTED)]
-    if waiting:
-        wake(work, complaint, event.seq)
-    else:
-        perform(work, complaint, "finish_remedies")
 
 
 def _response(work: Work, complaint: Complaint, step: Step, form: ResponseForm) -> None:
@@ -343,7 +313,7 @@ _FOLLOW: dict[StepKind, Callable[[Work, Complaint, Step, Any], None]] = {
     StepKind.TRIAGE: _triage,
     StepKind.INVESTIGATION: _investigation,
     StepKind.APPROVAL: _approval,
-    StepKind.REMEDY: _remedy,
+    StepKind.REMEDY: remedies.carried_out,
     StepKind.RESPONSE: _response,
     StepKind.CALL_BACK: _call_back,
     StepKind.CONFIRMATION: _confirmation,

@@ -16,7 +16,7 @@ from sqlmodel import col, select
 from complaints.domain.errors import NotFound
 from complaints.domain.ports import Actor
 from complaints.domain.reference import parse
-from complaints.domain.vocabulary import Audience, IntentKind, Role, Status
+from complaints.domain.vocabulary import Audience, IntentKind, Role
 from complaints.services import outbox
 from complaints.services.contact import way_to_reach
 from complaints.services.notices import parties
@@ -137,8 +137,7 @@ def renew(work: Work, complaint: Complaint, complainant: Complainant) -> bool:
 
 
 def _sought(work: Work, reference: str) -> Complaint | None:
-    found = work.session.exec(select(Complaint).where(Complaint.reference == parse(reference))).first()
-    return None if found is None or found.status == Status.ERASED else found
+    return work.session.exec(select(Complaint).where(Complaint.reference == parse(reference))).first()
 
 
 def _at(work: Work, complaint: Complaint, email: str) -> list[Complainant]:

@@ -128,7 +128,7 @@ def perform(
     """
     who = actor or work.actor
     before = Status(complaint.status)
-    row = lifecycle.transition(before, action)
+    row = lifecycle.transition(before, action, who.roles)
     if not (who.roles & row.roles):
         need = ", ".join(sorted(row.roles - {Role.SYSTEM}))
         raise Forbidden(f"'{action}' needs one of these roles: {need or 'the machine only'}.")
@@ -152,8 +152,9 @@ def perform(
 
 
 def wake(work: Work, complaint: Complaint, seq: int) -> None:
-    """Ask that the flow run looks at its row again (unless the run itself is acting)."""
-    if not work.in_flow:
+    """Ask that the flow run looks at its row again, unless the run itself is acting; once in a unit of work."""
+    if not work.in_flow and complaint.id not in work.woken:
+        work.woken.add(complaint.id)
         outbox.add(
             work,
             IntentKind.WAKE_RUN,

@@ -34,7 +34,17 @@ LIKELY_DUPLICATE = 0.6
 
 def where(work: Work, complaint_id: UUID) -> Next:
     """What the flow run should do now."""
-    return next_move(position(work, work.session.get_one(Complaint, complaint_id)))
+    return following(work, work.session.get_one(Complaint, complaint_id))
+
+
+def following(work: Work, complaint: Complaint) -> Next:
+    """The next move, with the tags that the run should bear."""
+    return replace(next_move(position(work, complaint)), tags=tags(complaint))
+
+
+def tags(complaint: Complaint) -> tuple[str, ...]:
+    """What operations filter runs by: category, severity and team, once they are known."""
+    return (complaint.category, complaint.severity, complaint.team) if complaint.category else ()
 
 
 def position(work: Work, complaint: Complaint) -> Position:
@@ -81,7 +91,7 @@ def screen(work: Work, complaint_id: UUID, find_duplicates: FindDuplicates) -> N
         complaint.screened_at = work.now
         found = [{"reference": c.reference, "score": round(c.score, 3)} for c in candidates]
         record(work, complaint, "screened", data={"duplicates": found})
-    return next_move(position(work, complaint))
+    return following(work, complaint)
 
 
 def classify(work: Work, complaint_id: UUID, classifier: Classifier) -> Next:
@@ -96,8 +106,7 @@ def classify(work: Work, complaint_id: UUID, classifier: Classifier) -> Next:
             for step in opening.open_steps(work, complaint):
                 step.team = complaint.team
                 work.session.add(step)
-    tags = (complaint.category, complaint.severity, complaint.team) if complaint.category else ()
-    return replace(next_move(position(work, complaint)), tags=tags)
+    return following(work, complaint)
 
 
 def _route(work: Work, complaint: Complaint, found: Classification) -> None:
@@ -193,7 +202,7 @@ def acknowledge(work: Work, complaint_id: UUID) -> Next:
                 data={"how": "the reference was given when the complaint was taken; no address to write to"},
             )
         work.session.add(complaint)
-    return next_move(position(work, complaint))
+    return following(work, complaint)
 
 
 def brief(work: Work, complaint_id: UUID) -> Next:
@@ -207,7 +216,7 @@ def brief(work: Work, complaint_id: UUID) -> Next:
         step.briefed_at = work.now
         work.session.add(step)
     work.session.flush()
-    return next_move(position(work, complaint))
+    return following(work, complaint)
 
 
 def _hand_over(work: Work, complaint: Complaint, step: Step) -> None:
@@ -263,7 +272,7 @@ def survey(work: Work, complaint_id: UUID) -> Next:
             until = complaint.waiting_until.isoformat() if complaint.waiting_until else None
             notices.tell_complainants(work, complaint, "survey", step.gate, {"answer_until": until})
     work.session.flush()
-    return next_move(position(work, complaint))
+    return following(work, complaint)
 
 
 def decide(work: Work, complaint_id: UUID) -> Next:
@@ -283,7 +292,7 @@ def decide(work: Work, complaint_id: UUID) -> Next:
             outcome="automatic",
             reason="within the investigator's authority",
         )
-    return next_move(position(work, complaint))
+    return following(work, complaint)
 
 
 def stuck(work: Work) -> list[Complaint]:

@@ -146,7 +146,7 @@ class Complaint(SQLModel, table=True):
     solution: str | None = None
     team: str = ""
     assignee_id: UUID | None = Field(default=None, foreign_key="person.id")
-    queue: str = "normal"
+    queue: str = Field(default="normal", description="Where its next flow run starts; a run keeps its queue.")
     confidential: bool = False
 
     finding: str | None = None
@@ -532,7 +532,7 @@ class PolicyVersion(SQLModel, table=True):
 
 
 class SystemMark(SQLModel, table=True):
-    """Last time something regular happened (clock tick, dispatch, reconcile), for health."""
+    """Last time something regular happened (clock tick, dispatch, reconcile), for health; and the pace of providers."""
 
     name: str = Field(primary_key=True)
     at: datetime = instant()

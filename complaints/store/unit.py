@@ -45,6 +45,7 @@ class Work:
     in_flow: bool = False  #: the flow run itself acts: it need not be woken
     intents: list[UUID] = field(default_factory=list)  #: outbox rows recorded here, to act upon after commit
     lease: timedelta | None = None  #: intents recorded here are this process's to act on, for so long
+    woken: set[UUID] = field(default_factory=set)  #: complaints whose run is asked to look at its row
     #: by complaint, what was read of it in this unit: only we can change it while we hold its lock
     steps: dict[UUID, list[Step]] = field(default_factory=dict)
     clocks: dict[UUID, list[Clock]] = field(default_factory=dict)

@@ -114,7 +114,7 @@ def attach(
     """Attach files to a complaint, all or none. A file that is there already under the same name is left alone."""
     the, who = app(), _who(login)
     with the.store.reading(who) as work:
-        transition(Status(access.see(work, reference).status), "add_attachment")
+        transition(Status(access.see(work, reference).status), "add_attachment", who.roles)
     judged = [_judged(path) for path in files]
     with the.store.work(who) as work:
         done = [attachments.attach(work, reference, file, audience) for file in judged]

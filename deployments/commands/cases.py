@@ -56,7 +56,7 @@ def submit(
     except ValidationError as error:
         raise InvalidInput(problems_of(error)) from None
     with app().store.work(OPERATOR) as work:
-        taken = intake.submit(work, new, owner="cli", key=key)
+        taken = intake.submit(work, new, app().classifier, owner="cli", key=key)
     app().background.drain()
     data = {"reference": taken.reference, "id": str(taken.id), "new": taken.new}
     emit(data, as_json, taken.reference if taken.new else f"{taken.reference} (taken before)")

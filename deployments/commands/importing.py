@@ -67,7 +67,7 @@ def import_file(
             bad = [row for row in rows if isinstance(row, BadRow)]
             if good and not dry_run:
                 with the.bulk_store.work(OPERATOR) as work:
-                    answers = intake.submit_many(work, good, bulk=True)
+                    answers = intake.submit_many(work, good, the.classifier, bulk=True)
                 tally.known += sum(not answer.new for answer in answers)
                 tally.taken += sum(answer.new for answer in answers)
             elif dry_run:

@@ -1,6 +1,7 @@
 """Starts the whole system, restarts what dies, stops everything in order. What `complaints up` runs.
 
-Order: state folder → PostgreSQL → schema → Prefect server and web process side by side → registration → workers.
+Order: state folder → PostgreSQL → schema → Prefect server, web process and workers side by side → registration. The
+workers load their code while the server starts, and begin once their pool is registered.
 Every child is told when we die (`setpriv --pdeathsig`), so that even `kill -9` of this process leaves no orphan.
 """
 
@@ -82,9 +83,13 @@ class Stack:
         self._check_ports()
         self._start_database()
         first = [self._web()] if self.settings.prefect_api else [self._prefect(), self._web()]
-        self._bring_up(first)
+        workers = [self._worker(number) for number in range(1, self.settings.workers + 1)]
+        for part in [*first, *workers]:
+            self.parts[part.name] = part
+            part.start()
+        self._wait_for(first)
         self._register()
-        self._bring_up([self._worker(number) for number in range(1, self.settings.workers + 1)])
+        self._wait_for(workers)
         self._write_status()
 
     def _take_folder(self) -> None:
@@ -202,6 +207,7 @@ class Stack:
         name, label = f"worker-{number}", f"{socket.gethostname()}-{number}"
         command = [sys.executable, "-m", "deployments.warm_worker", "--pool", WORK_POOL, "--name", label]
         command += ["--concurrency", str(self.settings.worker_concurrency), "--drain", "4"]
+        command += ["--wait", str(int(READY_WITHIN))]
         command += ["--share", f"{number}/{self.settings.workers}"]  # so that not every worker claims every run
         env = self._environment(prefect_settings.WORKER)
         part = Part(name, command, env, self._log(name), lambda: beats(part.pid), BEHIND)
@@ -224,11 +230,8 @@ class Stack:
 
     # -- coming up
 
-    def _bring_up(self, parts: list[Part]) -> None:
-        """Start them together, return when each is ready."""
-        for part in parts:
-            self.parts[part.name] = part
-            part.start()
+    def _wait_for(self, parts: list[Part]) -> None:
+        """Return when each is ready."""
         waiting = list(parts)
         while waiting:
             for part in [*waiting]:

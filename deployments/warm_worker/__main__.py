@@ -11,7 +11,12 @@ import logging
 import os
 import signal
 import threading
+import time
 from types import FrameType
+
+import httpx
+from prefect.client.orchestration import get_client
+from prefect.exceptions import PrefectHTTPStatusError
 
 from config.garbage import collect_seldom
 from deployments.warm_worker.flows import preload
@@ -56,6 +61,7 @@ class _Serving:
     """The worker on a loop of its own."""
 
     def __init__(self, options: argparse.Namespace) -> None:
+        self._options = options
         self.worker = WarmWorker(
             options.pool,
             work_queues=options.queue,
@@ -83,8 +89,21 @@ class _Serving:
     async def _work(self) -> None:
         self._loop = asyncio.get_running_loop()
         self.ready.set()
+        await self._until_registered()
         await self.worker.start()
         self.finished.set()
+
+    async def _until_registered(self) -> None:
+        """Wait for the server and its pool: both may be starting beside us. What then still lacks is made, or told."""
+        options, until = self._options, time.monotonic() + self._options.wait
+        async with get_client() as client:
+            while not self._told and time.monotonic() < until:
+                try:
+                    await client._client.get(f"/work_pools/{options.pool}")
+                except (httpx.HTTPError, PrefectHTTPStatusError):
+                    await asyncio.sleep(0.2)
+                else:
+                    return
 
     def on_signal(self, number: int, frame: FrameType | None) -> None:
         if self._told or self._loop is None:
@@ -101,6 +120,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--concurrency", type=int, default=20, help="segments at a time")
     parser.add_argument("--drain", type=float, default=8.0, help="seconds to finish segments after SIGTERM")
     parser.add_argument("--poll", type=float, default=2.0, help="seconds between the pool's polls at rest")
+    parser.add_argument("--wait", type=float, default=0.0, help="seconds to wait for the server and its pool")
     parser.add_argument("--share", type=_share, default=(1, 1), help="2/3: second of three workers of this pool")
     parser.add_argument("--preload", action="append", default=None, help="packages to import first (default: flows)")
     options = parser.parse_args()

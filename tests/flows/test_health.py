@@ -23,8 +23,13 @@ def test_well_only_while_a_worker_is_heard_of(
             return pulse.prefect()
 
     prefect_server.http.delete(f"/work_pools/{WORK_POOL}")
-    assert told() == {"ok": False, "detail": "its work pool is not registered"}
+    assert told() == {"prefect": {"ok": False, "detail": "its work pool is not registered"}}
     prefect_server.http.post("/work_pools/", json={"name": WORK_POOL, "type": "warm-process"}).raise_for_status()
-    assert told() == {"ok": False, "detail": "no worker was heard of lately"}
+    assert told()["prefect"] == {"ok": True}
+    assert told()["workers"] == {"ok": False, "detail": "no worker was heard of lately", "each": {}}
     with warm_worker(WORK_POOL):
-        prefect_server.until(lambda: bool(told()["ok"]))
+        prefect_server.until(lambda: bool(told()["workers"]["ok"]))
+        (worker,) = told()["workers"]["each"].items()
+        assert worker[0] == "tester"
+        assert worker[1]["ok"]
+        assert 0 <= worker[1]["heard_seconds_ago"] < 10

@@ -140,7 +140,7 @@ class Desk:
         """Take a complaint of Bob's; `walked` lets the machine take it to its first wait."""
         more.setdefault("complainant", NewComplainant(name="Bob", email="bob@customer.example"))
         with self.store.work(SYSTEM) as work:
-            taken = intake.submit(work, NewComplaint(narrative=text, **more), owner="test", key=key)
+            taken = intake.submit(work, NewComplaint(narrative=text, **more), classifier(), owner="test", key=key)
         self.drain()
         if walked:
             self.go(taken.id)

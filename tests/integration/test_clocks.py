@@ -20,7 +20,7 @@ from complaints.domain.ledger import Ledger
 from complaints.domain.policy import PolicyBundle
 from complaints.domain.ports import SYSTEM
 from complaints.domain.vocabulary import Role, StepKind
-from complaints.services import bounces, clocks, notices
+from complaints.services import acknowledgment, clocks, notices
 from complaints.store.tables import Clock
 from tests.integration.desk import FINDINGS, START, Desk, bundle
 
@@ -265,7 +265,7 @@ def test_an_acknowledgment_that_comes_back_is_owed_again(desk: Desk) -> None:
     for _ in range(2):  # told twice
         with desk.store.work(SYSTEM) as work:
             complaint = work.session.get_one(type(desk.complaint(case)), case)
-            bounces.acknowledgment_bounced(work, complaint, who, {"status": "5.1.1"})
+            acknowledgment.bounced(work, complaint, who, {"status": "5.1.1"})
     desk.drain()
     assert [(c.round, c.state) for c in rows(desk, case) if c.name == "ack"] == [(1, "met"), (2, "running")]
     assert due(desk, case, "default.ack") == desk.now() + DAY

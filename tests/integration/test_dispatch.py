@@ -177,7 +177,7 @@ def test_a_crash_between_sending_and_noting_it_repeats_the_same_message(
     first, second = [m for m in desk.sender.sent if m.kind == "progress"]
     assert first.key == second.key == row(desk, intent).key, "the receiver recognises it by its Message-ID"
     with Session(desk.engine) as session:
-        kept = session.exec(select(Message).where(Message.outbox_key == first.key)).all()
+        kept = session.exec(select(Message).where(Message.complaint_id == case, Message.kind == "message")).all()
     assert len(kept) == 1
     assert kept[0].delivered_at == desk.now()
 

@@ -25,6 +25,7 @@ from config.settings import Settings
 from config.wiring import App
 from deployments.cli import app as cli
 from deployments.commands.output import OPERATOR
+from tests.integration.desk import ALARMING, CALM, FAST
 
 CFPB = Path(__file__).parents[3] / "shared" / "data" / "cfpb_sample.csv"
 HEADER = "工单号,投诉内容,姓名,邮箱,投诉时间,渠道,门店\n"
@@ -179,17 +180,28 @@ def test_a_bulk_writes_what_a_single_submission_writes(session: Session, databas
         extra={"门店": "朝阳店", "n": [1, None, True]},
     )
     with the.bulk_store.work(OPERATOR) as work:
-        intake.submit_many(work, [new])
+        intake.submit_many(work, [new], the.classifier)
     alone = [_told(session, table) for table in tables]
     other = new.model_copy(update={"external_id": "2"})
     with the.bulk_store.work(OPERATOR) as work:
-        intake.submit_many(work, [other], bulk=True)
+        intake.submit_many(work, [other], the.classifier, bulk=True)
     the.engine.dispose()
     session.rollback()
     both = [_told(session, table) for table in tables]
     assert [len(rows) for rows in alone] == [len(rows) // 2 for rows in both]
     for one, two in zip(alone, both, strict=True):
         assert sorted(two) == sorted([*one, *one])
+
+
+def test_an_import_stands_behind_but_for_what_is_dangerous(session: Session, database: str, tmp_path: Path) -> None:
+    the = App(Settings(home=tmp_path / "home", database_url=database))
+    news = [NewComplaint(narrative=words) for words in (CALM, ALARMING, FAST)]
+    with the.bulk_store.work(OPERATOR) as work:
+        intake.submit_many(work, news, the.classifier, bulk=True)
+        intake.submit_many(work, news, the.classifier)
+    the.engine.dispose()
+    queues = session.exec(select(Complaint.queue).order_by(col(Complaint.reference))).all()
+    assert queues == ["bulk", "urgent", "bulk", "normal", "urgent", "bulk"]
 
 
 #: What differs from one complaint to the next.

@@ -29,7 +29,7 @@ from complaints.domain.vocabulary import Role, StepKind
 from complaints.services import clocks, intake
 from complaints.services.escalation import after_quiet
 from complaints.store.tables import Outbox, Rung
-from tests.integration.desk import CALM, START, Desk, bundle
+from tests.integration.desk import CALM, START, Desk, bundle, classifier
 from tests.integration.test_clocks import begin_again, profile, variant
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -77,7 +77,7 @@ def many(desk: Desk, count: int, **more: Any) -> list[UUID]:
         for n in range(count)
     ]
     with desk.store.work(SYSTEM) as work:
-        return [t.id for t in intake.submit_many(work, news)]
+        return [t.id for t in intake.submit_many(work, news, classifier())]
 
 
 # -- once, and in time

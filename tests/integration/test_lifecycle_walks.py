@@ -284,13 +284,15 @@ def test_an_appeal_that_changes_the_outcome(desk: Desk) -> None:
     with pytest.raises(InvalidInput, match="finding"):
         desk.complete(case, desk.manager, StepKind.REVIEW, **answer)
     desk.complete(case, desk.manager, StepKind.REVIEW, **answer, finding="partly_upheld")
+    offered = desk.step(case, StepKind.REMEDY).context["remedy_id"]
+    desk.act(case, desk.agent, "accept_remedy", remedy=offered, evidence="wants the new one")
     desk.complete(case, desk.agent, StepKind.REMEDY, result="done")
     assert desk.complaint(case).finding == "partly_upheld"
     desk.complete(case, CUSTOMER, StepKind.CONFIRMATION, accepted=True)
     desk.end_window(case)
     desk.sound(case, "archived", "non_monetary_relief")
     assert desk.kinds(case)[9:-3] == [
-        "appeal", "change_outcome", "decide", "update_remedy", "finish_remedies", "send_response"
+        "appeal", "change_outcome", "decide", "accept_remedy", "update_remedy", "finish_remedies", "send_response"
     ]  # fmt: skip
 
 

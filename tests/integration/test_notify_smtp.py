@@ -10,10 +10,13 @@ import ssl
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import nullcontext
 from datetime import UTC, datetime
 from email import message_from_bytes
 from email.message import EmailMessage
 from email.policy import default
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -24,13 +27,17 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from complaints.domain.errors import InvalidInput, Permanent, Retryable
-from complaints.domain.ports import Letter, Message
+from complaints.domain.ports import SYSTEM, Letter, Message
 from complaints.domain.vocabulary import Audience, Language
 from complaints.notify.outbox_folder import OutboxFolder
-from complaints.notify.pace import TokenBucket
 from complaints.notify.providers import ProviderEntry
 from complaints.notify.sender import PATIENCE, AppriseSender, FolderCarrier, Provider
 from complaints.services.dispatch import LEASE
+from complaints.services.marks import marks
+from complaints.store.engine import make_engine
+from complaints.store.pace import SharedPace
+from complaints.store.unit import Store
+from config.policybook import StoredPolicies
 
 NOW = datetime(2026, 3, 4, 12, 0, tzinfo=UTC)
 FROM = "from=complaints@example.com&name=示例公司"
@@ -89,12 +96,33 @@ def post() -> Iterator[tuple[Post, int]]:
     controller.stop()
 
 
+class Free:
+    """A pace that holds nobody up."""
+
+    def take(self) -> float:
+        """At once."""
+        return 0.0
+
+
+class Starved:
+    """A pace whose next turn never comes."""
+
+    def take(self) -> float:
+        """Soon, and then again soon."""
+        return 0.2
+
+
+def free(name: str, per_minute: int) -> Free:
+    """The pace of every provider where the test is not about it."""
+    return Free()
+
+
 @pytest.fixture
 def make_sender(tmp_path: Path) -> MakeSender:
     def make(*providers: str) -> AppriseSender:
         path = tmp_path / "providers.toml"
         path.write_text("\n".join(f"[[providers]]\n{p}" for p in providers), encoding="utf-8")
-        return AppriseSender.from_file(path, tmp_path / "outgoing")
+        return AppriseSender.from_file(path, tmp_path / "outgoing", free)
 
     return make
 
@@ -396,13 +424,33 @@ def test_a_hanging_webhook(talker: Callable[[bytes, float], int], make_sender: M
     assert time.monotonic() - before < 3
 
 
-def test_the_pace_is_kept(post: tuple[Post, int], make_sender: MakeSender) -> None:
+def test_the_pace_is_kept_by_all_processes_together(post: tuple[Post, int], tmp_path: Path, database: str) -> None:
     handler, port = post
-    sender = make_sender(letters(port, more="per_minute = 6\ntimeout = 1"))
-    sender.send(message(key="1"), NOW)
-    with pytest.raises(Retryable, match="limit"):
-        sender.send(message(key="2"), NOW)
+    path = tmp_path / "providers.toml"
+    path.write_text(f"[[providers]]\n{letters(port, more='per_minute = 6')}\ntimeout = 1", encoding="utf-8")
+    engines = [make_engine(database) for _ in range(3)]  # as three processes have it
+    for number, engine in enumerate(engines):
+        sender = AppriseSender.from_file(path, tmp_path, partial(SharedPace, engine))
+        with pytest.raises(Retryable, match="limit") if number else nullcontext():
+            sender.send(message(key=str(number)), NOW)
+        engine.dispose()
     assert len(handler.mails) == 1
+
+
+def test_as_many_as_the_pace_allows_get_through_however_many_push(database: str) -> None:
+    engine = make_engine(database, pool=12)
+    began = time.monotonic()
+    with ThreadPoolExecutor(12) as pool:
+        waits = list(pool.map(lambda _: SharedPace(engine, "crowd", 120).take(), range(100)))
+    allowed = 20 + (time.monotonic() - began) * 2  # ten seconds' worth, and two more each second
+    assert 20 <= waits.count(0.0) <= allowed + 1
+    assert max(waits) <= 0.5
+    time.sleep(max(wait for wait in waits))
+    assert SharedPace(engine, "crowd", 120).take() == 0.0
+    assert SharedPace(engine, "another", 120).take() == 0.0
+    with Store(engine, StoredPolicies(engine, lambda: NOW), lambda: NOW).reading(SYSTEM) as work:
+        assert marks(work) == {}
+    engine.dispose()
 
 
 def test_waiting_for_the_pace_and_handing_over_stay_within_the_lease() -> None:
@@ -413,9 +461,7 @@ def test_waiting_for_the_pace_and_handing_over_stay_within_the_lease() -> None:
 def test_providers_share_one_patience(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Providers whose turn never comes hold a message no longer together than one of them alone."""
     monkeypatch.setattr("complaints.notify.sender.PATIENCE", 0.3)
-    starved = TokenBucket(300, lambda: 0.0)
-    while not starved.take():
-        pass
+    starved = Starved()
     folder = FolderCarrier(OutboxFolder(tmp_path), 30)
     sender = AppriseSender([Provider("folder", frozenset({"team"}), folder, 30, starved) for _ in range(4)], tmp_path)
     before = time.monotonic()
@@ -424,20 +470,8 @@ def test_providers_share_one_patience(tmp_path: Path, monkeypatch: pytest.Monkey
     assert 0.15 < time.monotonic() - before < 0.75
 
 
-def test_token_bucket() -> None:
-    now = [0.0]
-    bucket = TokenBucket(60, lambda: now[0])
-    assert [bucket.take() for _ in range(10)] == [0.0] * 10
-    assert bucket.take() == pytest.approx(1.0)
-    now[0] = 1.0
-    assert bucket.take() == 0.0
-    assert bucket.take() == pytest.approx(1.0)
-    now[0] = 1000.0
-    assert sum(bucket.take() == 0.0 for _ in range(100)) == 10
-
-
 def test_the_folder_keeps_one_file_per_message(tmp_path: Path) -> None:
-    sender = AppriseSender.from_file(None, tmp_path / "outgoing")
+    sender = AppriseSender.from_file(None, tmp_path / "outgoing", free)
     first = sender.send(message(), NOW)
     before = (tmp_path / "outgoing" / first.detail).read_bytes()
     assert sender.send(message(), NOW) == first
@@ -451,7 +485,7 @@ def test_the_folder_keeps_one_file_per_message(tmp_path: Path) -> None:
     assert mail.get_content_type() == "multipart/alternative"
     (tmp_path / "file").write_text("")
     with pytest.raises(Retryable, match="cannot be written"):
-        AppriseSender.from_file(None, tmp_path / "file").send(message(), NOW)
+        AppriseSender.from_file(None, tmp_path / "file", free).send(message(), NOW)
 
 
 @pytest.mark.parametrize(
@@ -475,12 +509,12 @@ def test_wrong_files_are_refused_without_telling_secrets(tmp_path: Path, text: s
     path = tmp_path / "providers.toml"
     path.write_text(text)
     with pytest.raises(InvalidInput, match=words) as refusal:
-        AppriseSender.from_file(path, tmp_path)
+        AppriseSender.from_file(path, tmp_path, free)
     assert "secret" not in str(refusal.value)
     with pytest.raises(InvalidInput, match="existing file"):
-        AppriseSender.from_file(tmp_path / "missing.toml", tmp_path)
+        AppriseSender.from_file(tmp_path / "missing.toml", tmp_path, free)
 
 
 def test_the_example_file_is_valid(tmp_path: Path) -> None:
     example = Path(__file__).parents[2] / "config" / "notify.example.toml"
-    AppriseSender.from_file(example, tmp_path)
+    AppriseSender.from_file(example, tmp_path, free)

@@ -25,7 +25,7 @@ from complaints.store import chain
 from complaints.store.columns import new_id
 from complaints.store.tables import Complainant, Complaint, Event, Outbox, Person, Step
 from complaints.store.unit import Work
-from tests.integration.desk import CUSTOMER, FINDINGS, VAGUE, Desk, remedy
+from tests.integration.desk import CUSTOMER, FINDINGS, VAGUE, Desk, classifier, remedy
 
 TRIED = 6  #: how many threads rush at the same thing
 
@@ -67,7 +67,7 @@ class _Crash(Exception):
 
 
 def _submitting(work: Work, desk: Desk, case: UUID) -> None:
-    intake.submit(work, NewComplaint(narrative="Another one."), owner="test", key="k")
+    intake.submit(work, NewComplaint(narrative="Another one."), classifier(), owner="test", key="k")
 
 
 def _completing(work: Work, desk: Desk, case: UUID) -> None:
@@ -338,7 +338,7 @@ def test_one_idempotency_key_is_one_complaint(desk: Desk) -> None:
 
     def submit(what: NewComplaint = new, owner: str = "shop") -> intake.Taken:
         with desk.store.work(SYSTEM) as work:
-            return intake.submit(work, what, owner=owner, key="k-1")
+            return intake.submit(work, what, classifier(), owner=owner, key="k-1")
 
     taken = together(*[submit] * TRIED)
     assert len({t.id for t in taken}) == 1
@@ -354,7 +354,7 @@ def test_one_external_id_is_one_complaint(desk: Desk) -> None:
 
     def load() -> int:
         with desk.store.work(SYSTEM) as work:
-            return sum(t.new for t in intake.submit_many(work, rows))
+            return sum(t.new for t in intake.submit_many(work, rows, classifier()))
 
     assert sorted(together(load, load, load)) == [0, 0, 20]
     assert counts(desk)["complaint"] == 20
@@ -407,7 +407,7 @@ def _expected(role: Role, team: str, confidential: bool, mine: bool, related: bo
 def test_who_sees_which_complaint(desk: Desk) -> None:
     people = {role: desk.person(f"the-{role}", [role], teams=["orders"]) for role in PEOPLE}
     with desk.store.work(SYSTEM) as work:
-        taken = intake.submit_many(work, [NewComplaint(narrative="Something.")] * len(CASES))
+        taken = intake.submit_many(work, [NewComplaint(narrative="Something.")] * len(CASES), classifier())
         for (team, confidential, mine, related), one in zip(CASES, taken, strict=True):
             row = work.session.get_one(Complaint, one.id)
             row.team, row.confidential = team, confidential
@@ -466,7 +466,7 @@ def test_a_colleague_does_not_see_their_own_complaint(desk: Desk) -> None:
 def test_keys_see_what_is_not_confidential_and_strangers_nothing(desk: Desk) -> None:
     with desk.store.work(SYSTEM) as work:
         news = [NewComplaint(narrative="Something.", confidential=secret) for secret in (False, True)]
-        plain, secret = (t.reference for t in intake.submit_many(work, news))
+        plain, secret = (t.reference for t in intake.submit_many(work, news, classifier()))
     for actor, expected in [
         (Actor("key", "k", "shop", frozenset({Role.INTEGRATOR})), {plain}),
         (Actor("key", "k", "root", frozenset({Role.INTEGRATOR, Role.ADMIN})), {plain, secret}),

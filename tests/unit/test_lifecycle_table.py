@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ast
 import itertools
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -12,7 +14,7 @@ from complaints.domain import reference
 from complaints.domain.commands import COMMANDS
 from complaints.domain.errors import ActionNotAllowed, InvalidInput
 from complaints.domain.forms import FORMS
-from complaints.domain.lifecycle import TABLE, Facts, allowed, transition
+from complaints.domain.lifecycle import TABLE, Facts, allowed, askable, transition
 from complaints.domain.vocabulary import OPEN, Role, Status, StepKind
 from complaints.domain.walk import Move, Position, next_move
 from complaints.services import actions, steps
@@ -23,7 +25,11 @@ PAIRS = list(itertools.product(Status, TABLE))
 FACTS = [Facts(remedies_open=n, reachable=r) for n in (0, 1, 3) for r in (True, False)]
 #: Statuses that the machine leaves by itself, without a human step.
 MACHINE = {Status.RECEIVED, Status.DECIDING, Status.RESPONDING, Status.CLOSED}
-FINAL = {Status.ARCHIVED, Status.ERASED}
+FINAL = {Status.ARCHIVED}
+#: What does an action: `perform`, and `decide`, which hands its action on.
+DOING = {"perform", "decide"}
+SERVICES = Path(actions.__file__).parent
+ROOT = SERVICES.parents[1]
 
 
 # -- the table
@@ -32,23 +38,25 @@ FINAL = {Status.ARCHIVED, Status.ERASED}
 @pytest.mark.parametrize(("status", "action"), PAIRS)
 def test_every_pair(status: Status, action: str) -> None:
     row = TABLE[action]
-    if status in row.sources:
-        assert transition(status, action) is row
-        return
-    with pytest.raises(ActionNotAllowed) as refused:
-        transition(status, action)
-    assert refused.value.allowed == allowed(status)
-    assert action not in refused.value.allowed
-    for possible in refused.value.allowed:
-        assert transition(status, possible).action == possible
-        assert possible in str(refused.value)
+    for role in Role:
+        who = frozenset({role})
+        if status in row.sources:
+            assert transition(status, action, who) is row
+            continue
+        with pytest.raises(ActionNotAllowed) as refused:
+            transition(status, action, who)
+        assert refused.value.allowed == askable(status, who)
+        assert action not in refused.value.allowed
+        for possible in refused.value.allowed:
+            assert transition(status, possible, who).action == possible
+            assert possible in str(refused.value)
 
 
 @pytest.mark.parametrize("status", Status)
 def test_an_unknown_action_is_refused_like_an_impossible_one(status: Status) -> None:
     with pytest.raises(ActionNotAllowed) as refused:
-        transition(status, "explode")
-    assert refused.value.allowed == allowed(status)
+        transition(status, "explode", frozenset({Role.AGENT}))
+    assert refused.value.allowed == askable(status, frozenset({Role.AGENT}))
 
 
 @pytest.mark.parametrize("role", Role)
@@ -56,6 +64,7 @@ def test_allowed_for_a_role_is_source_and_role(role: Role) -> None:
     for status in Status:
         expected = [row.action for row in TABLE.values() if status in row.sources and role in row.roles]
         assert allowed(status, frozenset({role})) == expected
+        assert askable(status, frozenset({role})) == [action for action in expected if action in COMMANDS]
 
 
 @pytest.mark.parametrize("action", TABLE)
@@ -72,13 +81,48 @@ def test_every_action_has_a_source_a_doer_and_leads_only_to_its_targets(action: 
         assert {row.target(status, f) for f in FACTS} == row.targets, "a target that no facts lead to"
 
 
-@pytest.mark.parametrize("status", sorted(set(Status) - {Status.ERASED}))
+@pytest.mark.parametrize("status", sorted(set(Status) - FINAL))
 def test_every_status_but_the_last_is_left_by_some_action(status: Status) -> None:
     assert any(status in row.sources and row.targets - {status} for row in TABLE.values())
 
 
-def test_nothing_is_possible_after_erasure() -> None:
-    assert allowed(Status.ERASED) == []
+def _performed() -> dict[str, set[str]]:
+    """action → functions of the services that perform it, with every text given to `perform` or `decide` in them."""
+    found: dict[str, set[str]] = {}
+    for path in SERVICES.glob("*.py"):
+        for function in ast.parse(path.read_text(encoding="utf-8")).body:
+            if not isinstance(function, ast.FunctionDef):
+                continue
+            for call in ast.walk(function):
+                if isinstance(call, ast.Call) and getattr(call.func, "id", getattr(call.func, "attr", "")) in DOING:
+                    for node in (n for argument in call.args for n in ast.walk(argument)):
+                        if isinstance(node, ast.Constant) and node.value in TABLE:
+                            found.setdefault(node.value, set()).add(function.name)
+    return found
+
+
+def _used(*rooms: Path) -> set[str]:
+    """Every name that the code in these files and folders uses or defines."""
+    paths = [path for room in rooms for path in ([room] if room.is_file() else room.rglob("*.py"))]
+    nodes = [node for path in paths for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))]
+    return {n.id for n in nodes if isinstance(n, ast.Name)} | {n.attr for n in nodes if isinstance(n, ast.Attribute)}
+
+
+def test_every_action_is_done_by_code_that_somebody_calls() -> None:
+    performed = _performed()
+    rooms = ("complaints", "web", "channels", "tasks", "flows", "deployments", "config")
+    used = _used(*(ROOT / room for room in rooms))
+    assert sorted(set(TABLE) - set(performed)) == []
+    assert sorted({name for names in performed.values() for name in names} - used) == []
+
+
+def test_an_action_for_people_is_a_command_or_what_follows_from_a_form_and_the_machines_own_are_not() -> None:
+    performed, doors = _performed(), _used(SERVICES / "steps.py", ROOT / "web")
+    for action, row in TABLE.items():
+        if row.roles == {Role.SYSTEM}:
+            assert action not in COMMANDS, action
+        else:
+            assert action in COMMANDS or performed[action] & doors, action
 
 
 def test_every_status_is_reached_from_received_and_leads_to_the_archive() -> None:

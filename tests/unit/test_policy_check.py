@@ -186,7 +186,7 @@ BAD: dict[str, tuple[dict[str, str | bytes], tuple[str, int, str], str]] = {
     "years that are no numbers": (
         calendar('country = "CN"', 'first_year = "soon"', WEEK),
         ("acme/calendars.toml", 4, "first_year"),
-        "integer",
+        "whole number",
     ),
     "a year of China beyond the library": (
         calendar('country = "CN"', "last_year = 2040", WEEK),

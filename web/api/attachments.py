@@ -78,7 +78,7 @@ async def attach(
 def _admit(product: App, actor: Actor, reference: str) -> None:
     """Look before anything is received: may they see it, and can it have files now?"""
     with product.store.reading(actor) as work:
-        transition(Status(access.see(work, reference).status), "add_attachment")
+        transition(Status(access.see(work, reference).status), "add_attachment", actor.roles)
 
 
 async def _from_form(request: Request, upload: Upload) -> str:

@@ -59,7 +59,7 @@ def submit(
     Send `Idempotency-Key` and repeat the request without fear when no answer came.
     """
     with product.store.work(actor) as work:
-        taken = intake.submit(work, new, owner=actor.id, key=idempotency_key)
+        taken = intake.submit(work, new, product.classifier, owner=actor.id, key=idempotency_key)
         complaint = work.session.get_one(Complaint, taken.id)
     if not taken.new:
         response.headers["Idempotent-Replayed"] = "true"

@@ -221,7 +221,7 @@ class Detail(Summary):
     confidence: float
     classification: JsonObject = Field(description="What the classifier believed, and the words that decided.")
     solution: str | None
-    queue: str
+    queue: str = Field(description="Work queue in which its next flow run starts; a run keeps the queue it began in.")
     root_cause: str | None
     responsible_unit: str | None
     round: int

@@ -15,7 +15,7 @@ from pydantic import Field
 from complaints.domain.commands import COMMANDS
 from complaints.domain.errors import ActionNotAllowed, Conflict
 from complaints.domain.forms import ConfirmationForm, Form
-from complaints.domain.lifecycle import allowed
+from complaints.domain.lifecycle import TABLE, askable
 from complaints.domain.ports import SYSTEM
 from complaints.domain.vocabulary import Audience, Role, Status, StepKind
 from complaints.services import actions, steps, view
@@ -32,9 +32,7 @@ Token = Annotated[
     str, Path(min_length=20, max_length=400, pattern=r"^[A-Za-z0-9_\-.]+$", description="From the letter.")
 ]
 #: What a complainant can do beside answering the response.
-DOES = tuple(
-    a for a in COMMANDS if a in allowed(Status.CONFIRMING, frozenset({Role.COMPLAINANT})) or a == "customer_replied"
-)
+DOES = tuple(action for action in COMMANDS if Role.COMPLAINANT in TABLE[action].roles)
 
 
 class Tracked(shapes.Shape):
@@ -66,7 +64,7 @@ def follow(product: Product, token: Token) -> Tracked:
         mine = frozenset({Role.COMPLAINANT})
         return Tracked(
             **complaint.model_dump(include=set(Tracked.model_fields) - {"timeline", "thread"}),
-            allowed_actions=[a for a in allowed(Status(complaint.status), mine) if a in DOES],
+            allowed_actions=askable(Status(complaint.status), mine),
             asks_confirmation=actions.open_step_of(work, complaint, StepKind.CONFIRMATION) is not None,
             timeline=[shapes.EventShape.model_validate(e) for e in actions.timeline(work, complaint, public)],
             thread=[shapes.MessageShape.model_validate(m) for m in view.thread(work, complaint, public)],
@@ -80,7 +78,7 @@ def _visit(product: Any, token: str, do: Callable[[Work, str], object]) -> shape
         do(work, visitor.complaint.reference)
     with product.store.reading(SYSTEM) as reading:
         complaint = product.tracking.open(reading, token).complaint
-    can = [a for a in allowed(Status(complaint.status), frozenset({Role.COMPLAINANT})) if a in DOES]
+    can = askable(Status(complaint.status), frozenset({Role.COMPLAINANT}))
     return shapes.Allowed(
         reference=complaint.reference, status=complaint.status, version=complaint.version, actions=can
     )
@@ -104,7 +102,7 @@ def confirmation(
         if step is None:
             if complaint.status == Status.CONFIRMING:
                 raise Conflict("We will call you about the outcome.")
-            raise ActionNotAllowed("confirm", complaint.status, [])
+            raise ActionNotAllowed("confirm", complaint.status, askable(Status(complaint.status), work.actor.roles))
         steps.complete(work, step.id, form.model_dump(mode="json"))
 
     return _visit(product, token, confirm)

@@ -89,7 +89,7 @@ def gather(
         "run": _run(screen, complaint),
         "latest": casefile.LATEST,
         "most_others": casefile.OTHERS,
-        "over": complaint.status in (Status.CLOSED, Status.ARCHIVED, Status.ERASED),
+        "over": complaint.status in (Status.CLOSED, Status.ARCHIVED),
         "everything": everything,
     }
 

@@ -52,7 +52,7 @@ _SHOWN_PDF = {
 def attach(screen: Caseworker, reference: str, entries: Entries) -> Response:
     """Add files. What can be taken is taken; what cannot is told by name, with why."""
     with screen.reading() as work:
-        transition(Status(access.see(work, reference).status), "add_attachment")
+        transition(Status(access.see(work, reference).status), "add_attachment", work.actor.roles)
     chosen = [f for f in entries.getlist("files") if isinstance(f, UploadFile) and f.filename]
     taken, wrong = _receive(screen, chosen)
     audience = Audience.COMPLAINANT if entries.get("audience") == Audience.COMPLAINANT else Audience.INTERNAL

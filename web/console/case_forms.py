@@ -9,8 +9,8 @@ from typing import Any
 
 from complaints.domain.commands import COMMANDS
 from complaints.domain.forms import FORMS
-from complaints.domain.vocabulary import LinkKind, StepKind
-from complaints.services import casefile, clocks, drafts, response
+from complaints.domain.vocabulary import LinkKind, RemedyState, StepKind
+from complaints.services import casefile, clocks, decision, drafts, response
 from complaints.services.casefile import CaseFile, Task
 from complaints.services.drafts import Draft
 from complaints.store.tables import Complaint
@@ -32,12 +32,16 @@ FOLLOWS: Mapping[str, str] = {
     "refer_externally": N_("The case waits until the external body has spoken."),
     "ask_customer": N_("The question is sent now. Internal clocks pause until the answer comes."),
     "ask_third_party": N_("The case waits for the answer. With an address the question is sent now."),
+    "fast_track": N_("The investigation ends and the customer is sent this answer."),
+    "acknowledgment_bounced": N_("The acknowledgment is owed again; whoever handles the case is told."),
     "escalate": N_("The severity goes up by one and the lead is told."),
     "add_message": N_("What the customer may read is sent to them now."),
 }
 CONFIRMED = frozenset({"withdraw", "reject", "merge"})
 #: Not affected by what others did in between.
 ANYTIME = frozenset({"add_note", "add_message", "link", "new_facts"})
+#: Actions on one remedy, and the state it must be in.
+_REMEDIES = {"accept_remedy": RemedyState.OFFERED, "verify_remedy": RemedyState.DONE}
 PICTURES: Mapping[str, str] = {
     "withdraw": "undo",
     "reject": "cross",
@@ -58,6 +62,11 @@ PICTURES: Mapping[str, str] = {
     "new_facts": "plus",
     "request_extension": "clock",
     "propose_remedy": "plus",
+    "accept_remedy": "check",
+    "verify_remedy": "check",
+    "fast_track": "mail",
+    "acknowledge": "mail",
+    "acknowledgment_bounced": "warn",
     "legal_hold": "lock",
 }
 
@@ -154,6 +163,12 @@ def deed(
     offered = choices(screen, work, complaint, *model.model_fields)
     if "clock" in model.model_fields:
         offered.of["clock"] = _clocks(screen, work, complaint)
+    if action in _REMEDIES:
+        offered.of["remedy"] = [
+            (str(r.id), f"{screen.label('remedy', r.kind)}: {r.description}")
+            for r in decision.remedies(work, complaint)
+            if r.state == _REMEDIES[action]
+        ]
     return Deed(
         action=action,
         title=screen.label("action", action),

@@ -63,7 +63,7 @@ def record(screen: Caseworker, entries: Entries) -> Response:
         return _form(screen, given, HTTPStatus.CONFLICT, {}, screen.speech.say(notice), found)
     try:
         with screen.work() as work:
-            taken = recording.record(work, new, given["once"] or secrets.token_urlsafe(16))
+            taken = recording.record(work, new, screen.product.classifier, given["once"] or secrets.token_urlsafe(16))
     except AlreadyRecorded as before:
         notice = N_("This form has recorded %(ref)s already. If this is another complaint, send it again.")
         said = screen.speech.say(notice, ref=before.reference)

@@ -61,7 +61,6 @@ _NOW: Mapping[Status, str] = {
     S.EXTERNAL: N_("An independent body has the case."),
     S.CLOSED: N_("This complaint is closed."),
     S.ARCHIVED: N_("This complaint is closed and filed. It can no longer be changed here."),
-    S.ERASED: N_("This complaint was erased after the time for keeping it was over."),
 }
 _ENDED: Mapping[str, str] = {
     ClosingCategory.EXPLANATION: N_("We explained what happened."),
@@ -92,8 +91,6 @@ _HAPPENED: Mapping[str, str] = {
 _SHOWN = frozenset(
     {"question", "answer", "message", "response", "appeal", "extension_notice", "rejection", "new_facts"}
 )
-#: Letters whose words stand in the thread already, as a message of its own.
-_TWICE = frozenset({"question", "message", "new_facts"})
 _FINAL = (ClosingCategory.WITHDRAWN, ClosingCategory.MERGED)
 
 
@@ -193,8 +190,8 @@ class Sees:
         """Said by this visitor or to them. A message knows its author by name only: in doubt it is not shown."""
         if message.kind not in _SHOWN:
             return False
-        if message.outbox_key is not None:  # a letter; of questions and messages the thread has the words themselves
-            return message.kind not in _TWICE and f":{self._visitor.complainant.id}:" in message.outbox_key
+        if message.outbox_key is not None:  # a letter
+            return f":{self._visitor.complainant.id}:" in message.outbox_key
         if message.direction != "in":
             return True
         return message.author not in self._others and (self.first or message.author == self._visitor.actor.name)
@@ -222,7 +219,7 @@ def _stages(complaint: Complaint, status: Status, speech: Speech) -> list[Stage]
         way.insert(4, _REVIEW)
     if status is S.EXTERNAL:
         way.insert(-1, _OUTSIDE)
-    over = status in (S.CLOSED, S.ARCHIVED, S.ERASED)
+    over = status in (S.CLOSED, S.ARCHIVED)
     if over:
         if complaint.closing_category in (ClosingCategory.WITHDRAWN, ClosingCategory.MERGED, ClosingCategory.REJECTED):
             way = [way[0], way[-1]]

@@ -122,7 +122,7 @@ def _send(screen: Screen, given: answers.Answers, new: NewComplaint, key: str, p
     again = ""
     try:
         with product.store.work(actor) as work:
-            taken = intake.submit(work, new, owner=_OWNER, key=key)
+            taken = intake.submit(work, new, product.classifier, owner=_OWNER, key=key)
             complaint = work.session.get_one(Complaint, taken.id)
             for file in received if taken.new else ():
                 attachments.add(work, lock(work, taken.id), file, Audience.COMPLAINANT)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from config.wiring import App
 from tests.web.api.conftest import SUBMISSION, Caller, make_product
 from web import problems
 from web.app import create_app
+from web.pulse import Pulse
 
 
 def test_a_dead_letter_is_listed_and_replayed_once(admin: Caller, product: App) -> None:
@@ -51,15 +53,36 @@ def test_health_names_each_part(web: TestClient, product: App, integrator: Calle
     assert answer.status_code == 503
     assert parts["database"]["ok"]
     assert not parts["prefect"]["ok"], "no Prefect server here"
-    assert not parts["clock"]["ok"], "the clock never ticked"
+    assert parts["clock"] == {"ok": True, "last_tick_seconds_ago": None}, "the house has just opened"
     assert parts["launching"]["unlaunched"] == 1
     assert parts["launching"]["oldest_unlaunched_seconds"] >= 0
     assert parts["outbox"]["pending"] == 1
     assert parts["disk"]["free_bytes"] > 0
+
+
+def test_what_runs_regularly_is_late_once_the_house_has_been_open_that_long(
+    product: App, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    app = create_app(product)
+    regular = ("clock", "dispatch", "reconcile", "archive_due")
+
+    def told() -> dict[str, bool]:
+        parts = TestClient(app).get("/healthz").json()["parts"]
+        return {name: parts[name]["ok"] for name in regular}
+
     with product.store.work(SYSTEM) as work:
+        work.now -= timedelta(hours=1)
         set_mark(work, "sla_clock", {})
-    fresh = TestClient(create_app(product)).get("/healthz").json()["parts"]
-    assert fresh["clock"]["ok"]
+    assert told() == dict.fromkeys(regular, True), "it was shut since the last tick"
+    monkeypatch.setattr(Pulse, "up", 200.0)
+    assert told() == {"clock": False, "dispatch": False, "reconcile": True, "archive_due": True}
+    monkeypatch.setattr(Pulse, "up", 700.0)
+    assert told() == dict.fromkeys(regular, False)
+    with product.store.work(SYSTEM) as work:
+        for mark in ("sla_clock", "dispatch", "reconcile", "archive_due"):
+            set_mark(work, mark, {})
+    app.state.pulse.fresh = app.state.pulse._figures
+    assert told() == dict.fromkeys(regular, True)
 
 
 def test_the_process_answers_and_the_database_away_is_said(tmp_path: Path) -> None:

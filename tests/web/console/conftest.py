@@ -90,7 +90,8 @@ class Office:
     def complain(self, **changes: Any) -> str:
         """A new complaint, screened, classified and acknowledged; its reference."""
         with self.product.store.work(SYSTEM) as work:
-            reference = intake.submit(work, intake.NewComplaint.model_validate(SUBMISSION | changes)).reference
+            new = intake.NewComplaint.model_validate(SUBMISSION | changes)
+            reference = intake.submit(work, new, self.product.classifier).reference
         walked(self.product, reference)
         return reference
 

@@ -65,7 +65,9 @@ class House:
             "complainant": {"name": "Wang Fang", "email": "wang.fang@example.com"},
         }
         with self.product.store.work(SYSTEM) as work:
-            reference = intake.submit(work, NewComplaint.model_validate(story | changes)).reference
+            reference = intake.submit(
+                work, NewComplaint.model_validate(story | changes), self.product.classifier
+            ).reference
         self.go(reference)
         return reference
 

@@ -29,7 +29,7 @@ from complaints.services import backtest as replaying
 from config import policy as loader
 from config.garbage import collect_seldom
 from config.policybook import StoredPolicies
-from config.wiring import app
+from config.wiring import app, wall_clock
 from deployments.commands.output import OPERATOR, AsJson, emit, err, facts, out, table
 
 policy = typer.Typer(help="Policies: taxonomy, routing, authority, SLA profiles, retention.", no_args_is_help=True)
@@ -41,7 +41,7 @@ Folder = Annotated[Path, typer.Argument(help="Folder of policy files.")]
 def check(folder: Folder, as_json: AsJson = False) -> None:
     """Check a policy: every problem at once, with file, line and key. Exit code 1 when there is any."""
     bundle, problems = loader.read(folder)
-    told = loader.warnings(bundle) if bundle else []
+    told = loader.warnings(bundle, wall_clock().date()) if bundle else []
     data = {"problems": [asdict(p) for p in problems], "warnings": told, "hash": bundle.hash if bundle else None}
     if as_json:
         emit(data, True)

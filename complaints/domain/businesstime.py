@@ -3,7 +3,7 @@
 A calendar is turned once into sorted lines of open intervals with running sums; every question is then a binary search
 (a month-long business calendar: well over 20,000 due times a second on one core). A calendar is open whenever the clock
 on the wall of its zone shows a time inside a window: a time that is skipped counts nothing, one that is shown twice
-counts twice. Days of a clock change are as long as they really are (docs/decisions/0016-ends-of-a-calendar.md).
+counts twice. Days of a clock change are as long as they really are (docs/decisions/0012-days-of-deadlines.md).
 """
 
 from __future__ import annotations

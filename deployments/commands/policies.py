@@ -39,7 +39,11 @@ Folder = Annotated[Path, typer.Argument(help="Folder of policy files.")]
 
 @policy.command("check")
 def check(folder: Folder, as_json: AsJson = False) -> None:
-    """Check a policy: every problem at once, with file, line and key. Exit code 1 when there is any."""
+    """Check a policy: every problem of every file at once, with line, key and what to do. Exit code 1 when there is any.
+
+    A sound policy is told with its hash and what to know before relying on it: profiles to verify, provisional years,
+    calendars that end soon.
+    """
     bundle, problems = loader.read(folder)
     told = loader.warnings(bundle, wall_clock().date()) if bundle else []
     data = {"problems": [asdict(p) for p in problems], "warnings": told, "hash": bundle.hash if bundle else None}

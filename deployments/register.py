@@ -13,12 +13,11 @@ from typing import Any
 import httpx
 import yaml
 
+from complaints.domain.vocabulary import QUEUES
 from config.settings import WORK_POOL
 
 MANIFEST = Path(__file__).with_name("prefect.yaml")
 POOL_TYPE = "warm-process"
-#: Lower number first.
-QUEUES = {"urgent": 1, "normal": 2, "bulk": 3}
 
 
 def manifest() -> list[dict[str, Any]]:

@@ -23,7 +23,8 @@ from complaints.domain.forms import FORMS
 from complaints.domain.lifecycle import TABLE
 from complaints.domain.vocabulary import OPEN, Role, Status, StepKind
 from complaints.services.opening import ALIVE, BLOCKING, ROLE
-from config.policy import CLOCK_EVENTS, load
+from config.policy import load
+from config.policy_checks import CLOCK_EVENTS
 from config.settings import PREFIX, Settings
 from config.wiring import App
 from deployments.cli import app as command_line

@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
-from complaints.domain.calendars import calendar, reaching
+from complaints.domain.businesstime import BusinessCalendar, answered
+from complaints.domain.calendars import calendar
 from complaints.domain.clocks import Case, Clocks, Happened, after, backdated, concerns, extended, react
+from complaints.domain.ledger import Ledger
 from complaints.domain.policy import PolicyBundle
-
-#: From this share of its budget on, a clock that still ran counts as warned.
-WARNED_AT = 0.75
+from complaints.domain.sla_policy import RungPolicy
 
 
 class LogEntry(NamedTuple):
@@ -28,7 +28,10 @@ class LogEntry(NamedTuple):
 
 @dataclass
 class Tally:
-    """Counts by (policy, clock, severity, team, verdict); verdicts: clocks, warned, breached, extended."""
+    """Counts by (policy, clock, severity, team, verdict); verdicts: clocks, warned, breached, extended.
+
+    `warned`: the clock reached a rung before its due time, of the ladder that its policy gives it.
+    """
 
     counts: Counter[tuple[str, str, str, str, str]] = field(default_factory=Counter)
     cases: int = 0
@@ -63,14 +66,22 @@ def judge(name: str, policy: PolicyBundle, case: Case, clocks: Clocks, team: str
             continue
         rule = policy.sla.clock(clock.profile, clock.name)
         assert rule is not None
-        days = reaching(book, calendar(policy.hash, policy.sla, rule.calendar))
+        days = calendar(policy.hash, policy.sla, rule.calendar)
         key = (name, f"{clock.profile}.{clock.name}", str(case.severity), team)
         tally.counts[(*key, "clocks")] += 1
         if book.extra:
             tally.counts[(*key, "extended")] += 1
-        due, ended = book.due(days), book.stopped_at or now
+        due, ended = answered(days, book.due), book.stopped_at or now
         if due is not None and ended > due:
             tally.counts[(*key, "breached")] += 1
+        if any(_climbed(rung, book, days, due, ended) for rung in policy.sla.rungs(rule)):
             tally.counts[(*key, "warned")] += 1
-        elif book.share(days, ended) >= WARNED_AT:
-            tally.counts[(*key, "warned")] += 1
+
+
+def _climbed(rung: RungPolicy, book: Ledger, days: BusinessCalendar, due: datetime | None, ended: datetime) -> bool:
+    """Had the clock reached a rung before its due time when it ended?"""
+    if rung.share is not None:
+        share = rung.share
+        return share < 1 and answered(days, lambda enough: book.share(enough, ended)) >= share
+    assert rung.offset is not None
+    return rung.offset < timedelta(0) and due is not None and due + rung.offset <= ended

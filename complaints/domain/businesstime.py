@@ -1,28 +1,35 @@
 """Business time: calendars, budgets, and the arithmetic between them. Pure; all instants are aware, results in UTC.
 
 A calendar is turned once into sorted lines of open intervals with running sums; every question is then a binary search
-(a month-long business calendar: well over 20,000 due times a second on one core). Windows are wall-clock times of the
-calendar's zone, so days of a clock change are as long as they really are.
+(a month-long business calendar: well over 20,000 due times a second on one core). A calendar is open whenever the clock
+on the wall of its zone shows a time inside a window: a time that is skipped counts nothing, one that is shown twice
+counts twice. Days of a clock change are as long as they really are (docs/decisions/0012-days-of-deadlines.md).
 """
 
 from __future__ import annotations
 
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, time, timedelta
 from enum import StrEnum
 from functools import cached_property
-from itertools import accumulate
+from itertools import accumulate, pairwise
+from typing import TypeVar
 from zoneinfo import ZoneInfo
 
 from complaints.domain.errors import Refusal
 
 _DAY = timedelta(days=1)
+_DAY_SECONDS, _HOUR = 86_400, 3600
+_EPOCH = date(1970, 1, 1).toordinal()
+#: No year beyond these is calculated with, however long a budget is.
+_YEARS = (1970, 2100)
+Answer = TypeVar("Answer")
 
 
 class OutsideCalendar(Refusal):
-    """The calculation ran past the years that the calendar's holidays are known for."""
+    """The calculation ran past the years that the calendar's holidays are known for, at either end."""
 
     code = "outside_calendar"
 
@@ -92,13 +99,17 @@ class Line:
         if i < 0:
             return self.starts[0]
         if i >= len(self.starts):
-            raise OutsideCalendar("The calendar ends before the time is over. Extend its years in calendars.toml.")
+            raise OutsideCalendar("The calendar ends before the time is over. Extend its years (calendars.toml).")
         return self.starts[i] + open_seconds - self.sums[i]
 
 
 @dataclass(frozen=True, eq=False)
 class BusinessCalendar:
-    """When work is done. `holidays` close a day and say why; `extra_days` open one (make-up working days)."""
+    """When work is done. `holidays` close a day and say why; `extra_days` open one (make-up working days).
+
+    Holidays are known from `first_year` to `last_year`; what lies outside raises `OutsideCalendar`, unless `spare`
+    years at both ends are calculated with by the week alone (see `answered`).
+    """
 
     key: str
     zone: ZoneInfo
@@ -108,9 +119,41 @@ class BusinessCalendar:
     first_year: int = 2000
     last_year: int = 2040
     always: bool = False
+    extra_names: Mapping[date, str] = field(default_factory=dict)  #: why the company works on a day, where it says so
+    spare: int = 0
+
+    def knows(self, day: date) -> bool:
+        """Are the holidays of the day's year known?"""
+        return self.always or self.first_year <= day.year <= self.last_year
+
+    @cached_property
+    def wider(self) -> BusinessCalendar:
+        """The same calendar with more years at both ends, in which nothing is known but the week."""
+        if (self._first.year, self._last.year) == _YEARS:
+            raise self._outside()
+        return replace(self, spare=max(8, 2 * self.spare))
+
+    @cached_property
+    def _first(self) -> date:
+        return date(max(self.first_year - self.spare, _YEARS[0]), 1, 1)
+
+    @cached_property
+    def _last(self) -> date:
+        return date(min(self.last_year + self.spare, _YEARS[1]), 12, 31)
+
+    @cached_property
+    def _span(self) -> tuple[float, float]:
+        return self.instant(self._first, 0).timestamp(), self.instant(self._last, 1440).timestamp()
+
+    def _outside(self) -> OutsideCalendar:
+        return OutsideCalendar(
+            f"Calendar '{self.key}' knows {self.first_year} to {self.last_year}; extend its years (calendars.toml)"
+        )
 
     def windows(self, day: date) -> tuple[Window, ...]:
-        """The open windows of a day, in order; empty when it is closed."""
+        """The open windows of a day, in order; empty when it is closed, or when the zone skips that date."""
+        if self.instant(day, 0) == self.instant(day, 1440):
+            return ()
         if self.always:
             return (Window(0, 1440),)
         if day in self.extra_days:
@@ -124,7 +167,8 @@ class BusinessCalendar:
     def instant(self, day: date, minutes: int) -> datetime:
         """The instant so many minutes after local midnight, by the clock on the wall; 1440 is the next midnight.
 
-        A wall time that a clock change skips is the moment of the change; one that it repeats is its first occurrence.
+        A wall time that a clock change skips is the moment of the change; one that it repeats is its first occurrence:
+        the earliest instant by which the clock has come so far.
         """
         known = self._instants.get((day, minutes))
         if known is None:
@@ -140,72 +184,85 @@ class BusinessCalendar:
         whole, rest = divmod(minutes, 1440)
         local = datetime.combine(day + whole * _DAY, time(rest // 60, rest % 60), tzinfo=self.zone)
         there = local.astimezone(UTC)
-        if there.astimezone(self.zone).replace(tzinfo=None) != local.replace(tzinfo=None):
-            before = (local - timedelta(hours=3)).astimezone(UTC)  # skipped: find the change
-            return _change_after(before, self.zone)
-        return there
+        if there.astimezone(self.zone).replace(tzinfo=None) == local.replace(tzinfo=None):
+            return there
+        # Skipped: by the offset after the change it is an instant before it, and the other way round.
+        before = local.replace(fold=1).timestamp()
+        (change,) = self._changes(int(before), int(there.timestamp()))
+        return datetime.fromtimestamp(change, UTC)
 
     def local_date(self, at: datetime) -> date:
         """The date on the wall at `at`."""
         return at.astimezone(self.zone).date()
 
+    def open_between(self, day: date, windows: Iterable[Window]) -> Iterator[tuple[float, float]]:
+        """When the clock on the wall shows a time inside the windows on a date; seconds since the epoch.
+
+        In a stretch without a clock change that is the window itself; so each stretch that touches the date is asked.
+        """
+        midnight = (day.toordinal() - _EPOCH) * _DAY_SECONDS
+        earliest, latest = midnight - 15 * _HOUR, midnight + 39 * _HOUR  # offsets lie between -12 and +14 hours
+        for since, until in pairwise((earliest, *self._changes(earliest, latest), latest)):
+            shift = midnight - self._offset(since)
+            for window in windows:
+                a, b = max(since, shift + 60 * window.start), min(until, shift + 60 * window.end)
+                if a < b:
+                    yield a, b
+
+    def _changes(self, low: int, high: int) -> list[int]:
+        """The instants after `low` until `high` from which another offset holds (those that do not cancel out)."""
+        if self._offset(low) == self._offset(high):
+            return []
+        if high - low == 1:
+            return [high]
+        middle = (low + high) // 2
+        return self._changes(low, middle) + self._changes(middle, high)
+
+    def _offset(self, at: int) -> int:
+        offset = datetime.fromtimestamp(at, self.zone).utcoffset()
+        assert offset is not None
+        return round(offset.total_seconds())
+
     @cached_property
     def _days(self) -> list[int]:
         """Ordinals of all business days."""
-        first, last = date(self.first_year, 1, 1).toordinal(), date(self.last_year, 12, 31).toordinal()
+        first, last = self._first.toordinal(), self._last.toordinal()
         return [n for n in range(first, last + 1) if self.is_business_day(date.fromordinal(n))]
 
     @cached_property
     def working(self) -> Line:
         """The windows."""
-
-        def intervals() -> Iterator[tuple[float, float]]:
-            open_from, open_to = 0.0, -1.0
-            for ordinal in self._days:
-                day = date.fromordinal(ordinal)
-                for window in self.windows(day):
-                    a = self.instant(day, window.start).timestamp()
-                    b = self.instant(day, window.end).timestamp()
-                    if a <= open_to:
-                        open_to = max(open_to, b)  # windows that touch, also over midnight, are one
-                        continue
-                    if open_to > open_from:
-                        yield open_from, open_to
-                    open_from, open_to = a, b
-            if open_to > open_from:
-                yield open_from, open_to
-
-        return Line(intervals())
+        return Line(_joined(span for day in self._open_days() for span in self.open_between(day, self.windows(day))))
 
     @cached_property
     def whole_days(self) -> Line:
         """Business days from midnight to midnight, for the share of a budget in business days."""
-        return Line(
-            (self.instant(d, 0).timestamp(), self.instant(d, 1440).timestamp())
-            for d in map(date.fromordinal, self._days)
-        )
+        return Line(_joined(span for day in self._open_days() for span in self.open_between(day, (Window(0, 1440),))))
+
+    def _open_days(self) -> Iterator[date]:
+        return map(date.fromordinal, self._days)
 
     def nth_business_day(self, after: date, count: int) -> date:
         """The `count`-th business day after a date (0: the date itself)."""
         if count <= 0:
             return after
         i = bisect_right(self._days, after.toordinal()) + count - 1
-        if i >= len(self._days) or after.year < self.first_year:
-            raise OutsideCalendar(
-                f"Calendar '{self.key}' knows {self.first_year} to {self.last_year}; extend its years (calendars.toml)"
-            )
+        if i >= len(self._days) or after < self._first:
+            raise self._outside()
         return date.fromordinal(self._days[i])
 
     def last_day(self, budget: Budget, start: datetime, extra: int = 0) -> date:
         """The date on which a budget counted in days ends, with `extra` days more."""
-        received, amount = self.local_date(start), budget.amount - budget.first_day
+        received = self.local_date(start)
+        if budget.first_day and self.counts_day(budget.unit, received):
+            extra -= 1  # the day of receipt is the first
         if budget.unit is Unit.BUSINESS_DAYS:
-            return self.nth_business_day(received, amount + extra)
+            return self.nth_business_day(received, budget.amount + extra)
         if budget.unit is Unit.WEEKS:
-            return received + timedelta(days=7 * budget.amount - budget.first_day + extra)
+            return received + timedelta(days=7 * budget.amount + extra)
         if budget.unit is Unit.MONTHS:
-            return add_months(received, budget.amount) + timedelta(days=extra - budget.first_day)
-        return received + timedelta(days=amount + extra)
+            return add_months(received, budget.amount) + timedelta(days=extra)
+        return received + timedelta(days=budget.amount + extra)
 
     def counts_day(self, unit: Unit, day: date) -> bool:
         """Does the day count for a budget in `unit`?"""
@@ -218,7 +275,7 @@ class BusinessCalendar:
         line = self._line(unit)
         if line is None:
             return (end - start).total_seconds()
-        return line.before(end.timestamp()) - line.before(start.timestamp())
+        return line.before(self._inside(end)) - line.before(self._inside(start))
 
     def advance(self, unit: Unit, start: datetime, seconds: float) -> datetime:
         """The earliest instant at which so many seconds have passed on the line of a unit."""
@@ -227,7 +284,14 @@ class BusinessCalendar:
             return start + timedelta(seconds=seconds)
         if seconds <= 0:
             return start
-        return datetime.fromtimestamp(line.at(line.before(start.timestamp()) + seconds), UTC)
+        return datetime.fromtimestamp(line.at(line.before(self._inside(start)) + seconds), UTC)
+
+    def _inside(self, at: datetime) -> float:
+        """Seconds since the epoch, of an instant in the years that are calculated with."""
+        seconds, (first, last) = at.timestamp(), self._span
+        if not first <= seconds <= last:
+            raise self._outside()
+        return seconds
 
     def _line(self, unit: Unit) -> Line | None:
         if self.always or unit not in (Unit.WORKING_MINUTES, Unit.WORKING_HOURS, Unit.BUSINESS_DAYS):
@@ -243,17 +307,29 @@ def add_months(day: date, months: int) -> date:
     return min(date(year, month + 1, 1) + timedelta(days=day.day - 1), first_of_next - _DAY)
 
 
-def _change_after(start: datetime, zone: ZoneInfo) -> datetime:
-    """The first change of a zone's offset within six hours of `start`."""
-    low, high = 0, 6 * 3600
-    offset = start.astimezone(zone).utcoffset()
-    while high - low > 1:
-        middle = (low + high) // 2
-        if (start + timedelta(seconds=middle)).astimezone(zone).utcoffset() == offset:
-            low = middle
+def _joined(spans: Iterable[tuple[float, float]]) -> list[tuple[float, float]]:
+    """The spans in order; those that touch, also over midnight, are one."""
+    found: list[tuple[float, float]] = []
+    for a, b in sorted(spans):
+        if found and a <= found[-1][1]:
+            found[-1] = (found[-1][0], max(found[-1][1], b))
         else:
-            high = middle
-    return start + timedelta(seconds=high)
+            found.append((a, b))
+    return found
+
+
+def answered(calendar: BusinessCalendar, question: Callable[[BusinessCalendar], Answer]) -> Answer:
+    """The answer to a question, from a calendar that reaches far enough.
+
+    A duty is real though the holidays of its year are not announced yet, or lie before the calendar's first: outside
+    the known years the week goes on without holidays. The due time may then be too early, by those holidays, never too
+    late.
+    """
+    while True:
+        try:
+            return question(calendar)
+        except OutsideCalendar:
+            calendar = calendar.wider
 
 
 #: Day and night, for clocks that need no calendar.

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
-from functools import cache
+from collections.abc import Iterable, Iterator
+from datetime import date
 from zoneinfo import ZoneInfo
 
-from complaints.domain.businesstime import ALWAYS, BusinessCalendar, OutsideCalendar, Window
-from complaints.domain.ledger import Ledger
+from complaints.domain.businesstime import ALWAYS, BusinessCalendar, Window
 from complaints.domain.sla_policy import CalendarPolicy, SlaPolicy
 
 _WEEK = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
@@ -25,22 +24,38 @@ def _minutes(text: str) -> int:
 
 
 def build(policy: CalendarPolicy) -> BusinessCalendar:
-    """The calendar of a policy; its holidays were filled in when the policy was loaded."""
+    """The calendar of a policy; its holidays were filled in when the policy was loaded.
+
+    What is said later wins: the week, public holidays, make-up working days, the company's closures, its extra days.
+    """
     if policy.always:
         return BusinessCalendar(policy.key, ZoneInfo(policy.zone), always=True)
-    week = tuple(tuple(sorted(map(window, policy.week.get(d, ())), key=lambda w: w.start)) for d in _WEEK)  # type: ignore[call-overload]  # d is a Weekday
-    monday = week[0]
-    holidays = dict(policy.holidays)
-    for closure in policy.closures:
-        day = closure.day
-        while day <= (closure.until or closure.day):
-            holidays[day] = closure.name
-            day += timedelta(days=1)
-    extra = dict.fromkeys(policy.working_days, monday)
-    extra |= {e.day: tuple(map(window, e.windows)) or monday for e in policy.extra_days}
+    week = tuple(_windows(policy.week.get(d, ())) for d in _WEEK)  # type: ignore[call-overload]  # d is a Weekday
+    usual = next(filter(None, week), ())
+    holidays, extra = dict(policy.holidays), dict.fromkeys(policy.working_days, usual)
+    for day, name in _closed(policy):
+        holidays[day] = name
+        extra.pop(day, None)
     return BusinessCalendar(
-        policy.key, ZoneInfo(policy.zone), week, holidays, extra, policy.first_year, policy.last_year
+        policy.key,
+        ZoneInfo(policy.zone),
+        week,
+        holidays,
+        extra | {e.day: _windows(e.windows) or usual for e in policy.extra_days},
+        policy.first_year,
+        policy.last_year,
+        extra_names={e.day: e.name for e in policy.extra_days},
     )
+
+
+def _windows(texts: Iterable[str]) -> tuple[Window, ...]:
+    return tuple(sorted(map(window, texts), key=lambda w: w.start))
+
+
+def _closed(policy: CalendarPolicy) -> Iterator[tuple[date, str]]:
+    for closure in policy.closures:
+        for ordinal in range(closure.day.toordinal(), (closure.until or closure.day).toordinal() + 1):
+            yield date.fromordinal(ordinal), closure.name
 
 
 def calendar(policy_hash: str, policy: SlaPolicy, key: str) -> BusinessCalendar:
@@ -53,20 +68,3 @@ def calendar(policy_hash: str, policy: SlaPolicy, key: str) -> BusinessCalendar:
 
 
 _BUILT: dict[tuple[str, str], BusinessCalendar] = {}
-
-
-def reaching(book: Ledger, days: BusinessCalendar) -> BusinessCalendar:
-    """The calendar, or day and night in its zone where the ledger runs past the years that it knows.
-
-    The duty is real though next year's holidays are not announced yet; the estimate is too early, never too late.
-    """
-    try:
-        (book.resume(book.intervals[-1].start) if book.paused else book).due(days)
-    except OutsideCalendar:
-        return _day_and_night(days.zone)
-    return days
-
-
-@cache
-def _day_and_night(zone: ZoneInfo) -> BusinessCalendar:
-    return BusinessCalendar(f"24x7 {zone.key}", zone, always=True)

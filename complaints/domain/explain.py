@@ -1,18 +1,28 @@
-"""Why a clock is due when it is: the ledger told day by day, in Chinese or English."""
+"""Why a clock is due when it is: its ledger day by day, as facts. Words for them are in `explain_words`."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import date, datetime, timedelta
+from datetime import date, datetime, timedelta, tzinfo
+from itertools import islice
 
-from complaints.domain.businesstime import BusinessCalendar, Unit
-from complaints.domain.ledger import Ledger
-from complaints.domain.vocabulary import Language
+from complaints.domain.businesstime import Budget, BusinessCalendar, Unit
+from complaints.domain.ledger import Change, Interval, Ledger
 
 _DAY = timedelta(days=1)
-#: Days told at most; a longer ledger is cut in the middle of nowhere, and says so.
-MOST_DAYS = 800
+_ON_CALENDAR = frozenset({Unit.WORKING_MINUTES, Unit.WORKING_HOURS, Unit.BUSINESS_DAYS})
+#: Days listed at most: ten years. What is left out is counted, and said.
+MOST_DAYS = 3_660
+
+
+@dataclass(frozen=True)
+class Pause:
+    """The clock stood still on a day, by the clock on the wall (`HH:MM`; 24:00 is the end of the day)."""
+
+    start: str
+    end: str
+    reason: str
 
 
 @dataclass(frozen=True)
@@ -22,117 +32,149 @@ class DayRow:
     day: date
     counted: float
     total: float
-    note: str  #: holiday, closed, day_of_receipt, open, makeup, or a pause's reason
-    name: str = ""  #: of the holiday
+    note: str  #: open, makeup, extra, holiday, closed, day_of_receipt, first_day, paused, unfinished
+    name: str = ""  #: of the holiday, closure or extra day
+    opens: tuple[str, ...] = ()  #: the day's windows, where working time is counted
+    pauses: tuple[Pause, ...] = ()
+    known: bool = True  #: False: the calendar does not know the holidays of this year
     due: bool = False
 
 
-def explain(ledger: Ledger, calendar: BusinessCalendar, now: datetime) -> list[DayRow]:
-    """The days from receipt to the due time (to `now`, while the clock stands still)."""
-    return list(_rows(ledger, calendar, now))[:MOST_DAYS]
+@dataclass(frozen=True)
+class Days:
+    """A ledger day by day, from the start to the due time; to the end, where the clock ended before, or to now."""
+
+    days: tuple[DayRow, ...]
+    days_left_out: int
+    total: float  #: counted until the clock ended, or until now
+    due_at: datetime | None
 
 
-def _rows(ledger: Ledger, calendar: BusinessCalendar, now: datetime) -> Iterator[DayRow]:
-    due = ledger.due(calendar)
-    end = due or now
-    by_date = ledger.allowed.by_date
-    last = calendar.local_date(end - timedelta(microseconds=1)) if by_date else calendar.local_date(end)
-    first = day = calendar.local_date(ledger.started_at)
-    total = 0.0
+@dataclass(frozen=True)
+class Rule:
+    """Where a clock's numbers come from."""
+
+    title_en: str
+    title_zh: str
+    citation: str
+    evidence: str  #: R, S, M or ours
+    verify_first: bool
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """Everything that makes a due time what it is."""
+
+    clock: str  #: `profile.name`
+    round: int
+    kind: str
+    state: str
+    rule: Rule
+    calendar: str
+    zone: str
+    from_receipt: bool  #: it counts from the receipt of the complaint, not from an event in the house
+    started_at: datetime
+    stopped_at: datetime | None
+    cancelled_because: str  #: withdrawn, merged, rejected, inapplicable, restarted; empty where it was not
+    budget: Budget  #: with what was changed and granted
+    pauses: tuple[Interval, ...]
+    changes: tuple[Change, ...]
+    days: tuple[DayRow, ...]
+    days_left_out: int
+    total: float
+    due_at: datetime | None
+    as_of: datetime  #: now, when it was told
+
+    @property
+    def on_calendar(self) -> bool:
+        """Does the budget count the calendar's hours or business days?"""
+        return self.budget.unit in _ON_CALENDAR
+
+
+def day_by_day(ledger: Ledger, calendar: BusinessCalendar, now: datetime) -> Days:
+    """The days of a ledger."""
+    due, ended = ledger.due(calendar), ledger.stopped_at
+    end = min(due or ended, ended) if ended is not None else due or now
+    until = min(ended or now, now)
+    rows = _rows(ledger, calendar, end, due)
+    listed = tuple(islice(rows, MOST_DAYS))
+    left_out = sum(1 for _ in rows)
+    if ledger.allowed.by_date:
+        total = sum(r.counted for r in listed if calendar.instant(r.day, 1440) <= until)
+    else:
+        total = ledger.counted(calendar, until)
+    return Days(listed, left_out, total, due)
+
+
+def _rows(ledger: Ledger, calendar: BusinessCalendar, end: datetime, due: datetime | None) -> Iterator[DayRow]:
+    by_date, total = ledger.allowed.by_date, 0.0
+    day = first = calendar.local_date(ledger.started_at)
+    last = max(first, calendar.local_date(end - timedelta(microseconds=1) if by_date else end))
+    due_on = calendar.local_date(due - timedelta(microseconds=1) if by_date else due) if due is not None else None
     while day <= last:
         start, close = calendar.instant(day, 0), calendar.instant(day, 1440)
-        counted = (
-            _day_counts(ledger, calendar, day, first)
-            if by_date
-            else ledger.counted(calendar, min(close, end)) - ledger.counted(calendar, start)
-        )
+        if by_date:
+            note, counted = _whole_day(ledger, calendar, day, first)
+        else:
+            counted = ledger.counted(calendar, min(close, end)) - ledger.counted(calendar, start)
+            note = _note(ledger, calendar, day)
         total += counted
-        note, name = _note(ledger, calendar, day, first, start, close, counted)
-        yield DayRow(day, counted, total, note, name, due is not None and day == last)
+        yield DayRow(
+            day,
+            counted,
+            total,
+            note,
+            calendar.extra_names.get(day, "") if note == "extra" else calendar.holidays.get(day, ""),
+            _opens(calendar, day) if ledger.allowed.unit in _ON_CALENDAR and not by_date else (),
+            tuple(_pauses(ledger, calendar, start, min(close, max(end, start)))),
+            ledger.allowed.unit not in _ON_CALENDAR or calendar.knows(day),
+            day == due_on,
+        )
         day += _DAY
 
 
-def _day_counts(ledger: Ledger, calendar: BusinessCalendar, day: date, first: date) -> float:
-    budget = ledger.allowed
-    if day == first:
-        return float(budget.first_day and calendar.counts_day(budget.unit, day))
-    if not calendar.counts_day(budget.unit, day):
-        return 0.0
-    end = calendar.instant(day, 1440)
-    stood = any(a < end <= b for a, b in ledger.suspended_between(ledger.started_at, end + _DAY))
-    return 0.0 if stood else 1.0
+def _whole_day(ledger: Ledger, calendar: BusinessCalendar, day: date, first: date) -> tuple[str, float]:
+    """What a day is to a budget in days, and whether it counts."""
+    note, end = _note(ledger, calendar, day), calendar.instant(day, 1440)
+    if not calendar.counts_day(ledger.allowed.unit, day):
+        return note, 0.0
+    if day == first and not ledger.allowed.first_day:
+        return "day_of_receipt", 0.0
+    if any(a < end <= b for a, b in ledger.suspended_between(ledger.started_at, end + _DAY)):
+        return "paused", 0.0
+    if ledger.stopped_at is not None and ledger.stopped_at < end:
+        return "unfinished", 0.0
+    return ("first_day" if day == first else note), 1.0
 
 
-def _note(
-    ledger: Ledger,
-    calendar: BusinessCalendar,
-    day: date,
-    first: date,
-    start: datetime,
-    close: datetime,
-    counted: float,
-) -> tuple[str, str]:
-    uses_calendar = ledger.allowed.unit in (Unit.WORKING_HOURS, Unit.WORKING_MINUTES, Unit.BUSINESS_DAYS)
-    if uses_calendar and not calendar.is_business_day(day):
-        name = calendar.holidays.get(day, "")
-        return ("holiday" if name else "closed"), name
-    paused = [
-        i.reason for i in ledger.intervals if i.suspended and i.start < close and (i.end is None or i.end > start)
-    ]
-    if paused and (counted == 0 or not ledger.allowed.by_date):
-        return paused[0], ""
-    if day == first and ledger.allowed.by_date and counted == 0:
-        return "day_of_receipt", ""
-    if uses_calendar and day in calendar.extra_days:
-        return "makeup", ""
-    return "open", ""
+def _note(ledger: Ledger, calendar: BusinessCalendar, day: date) -> str:
+    if ledger.allowed.unit not in _ON_CALENDAR:
+        return "open"
+    if not calendar.is_business_day(day):
+        return "holiday" if day in calendar.holidays else "closed"
+    if day in calendar.extra_days:
+        return "extra" if day in calendar.extra_names else "makeup"
+    return "open"
 
 
-_WORDS = {
-    "open": ("counted", "计时"),
-    "closed": ("closed", "非工作日"),
-    "holiday": ("public holiday", "法定节假日"),
-    "makeup": ("counted (make-up working day)", "计时(调休上班)"),
-    "day_of_receipt": ("day of receipt, counting begins the day after", "收到当日,次日起算"),
-    "awaiting_customer": ("paused: waiting for the complainant", "暂停:等待投诉人答复"),
-    "awaiting_third_party": ("paused: waiting for a third party", "暂停:等待第三方"),
-    "external": ("paused: with the external body", "暂停:外部机构处理中"),
-    "stopped": ("stopped in between", "其间已停止"),
-}
+def _opens(calendar: BusinessCalendar, day: date) -> tuple[str, ...]:
+    return tuple(f"{_wall(w.start)}–{_wall(w.end)}" for w in calendar.windows(day))
 
 
-def render(rows: list[DayRow], ledger: Ledger, calendar: BusinessCalendar, language: Language) -> list[str]:
-    """The rows as lines of text, ending with the due time."""
-    zh = language is Language.ZH
-    by_date = ledger.allowed.by_date
-    lines = []
-    for row in rows:
-        words = _WORDS.get(row.note, (row.note, row.note))[zh]
-        name = f" ({row.name})" if row.name else ""
-        amount = f"{row.counted:g}" if by_date else _hours(row.counted)
-        total = f"{row.total:g}" if by_date else _hours(row.total)
-        lines.append(f"{row.day:%Y-%m-%d %a}  {amount:>6}  {total:>7}  {words}{name}{'  ◀' if row.due else ''}")
-    for change in ledger.changes:
-        what = (
-            f"{change.extra:+d}"
-            if change.extra
-            else f"{change.budget.amount} {change.budget.unit}"
-            if change.budget
-            else ""
-        )
-        label = "预算变更" if zh else "budget changed"
-        lines.append(f"{change.at.astimezone(calendar.zone):%Y-%m-%d %H:%M}  {label}: {what} – {change.reason}")
-    due = ledger.due(calendar)
-    if due is None:
-        lines.append(
-            "到期时间:时钟暂停中,恢复后确定" if zh else "Due: the clock stands still; it follows when it resumes"
-        )
-    else:
-        local = due.astimezone(calendar.zone)
-        lines.append(f"{'到期时间' if zh else 'Due'}: {local:%Y-%m-%d %H:%M} ({calendar.zone.key})")
-    return lines
+def _wall(minutes: int) -> str:
+    return f"{minutes // 60:02d}:{minutes % 60:02d}"
 
 
-def _hours(seconds: float) -> str:
-    whole = round(seconds / 60)
-    return f"{whole // 60}:{whole % 60:02d}" if seconds >= 60 or seconds == 0 else f"{seconds:.0f}s"
+def _pauses(ledger: Ledger, calendar: BusinessCalendar, start: datetime, close: datetime) -> Iterator[Pause]:
+    """The pauses of a day, from when to when."""
+    end_of_day = calendar.instant(calendar.local_date(start), 1440)
+    for interval in ledger.intervals:
+        a, b = max(interval.start, start), min(interval.end or close, close)
+        if interval.suspended and a < b:
+            told = ["24:00" if at == end_of_day else on_wall(at, calendar.zone, ledger.allowed.unit) for at in (a, b)]
+            yield Pause(told[0], told[1], interval.reason)
+
+
+def on_wall(at: datetime, zone: tzinfo, unit: Unit) -> str:
+    """A time of day, to the second where seconds are counted."""
+    return f"{at.astimezone(zone):{'%H:%M:%S' if unit is Unit.SECONDS else '%H:%M'}}"

@@ -188,11 +188,12 @@ class Ledger:
 
     def _lost_days(self, calendar: BusinessCalendar, until: date) -> int:
         end = calendar.instant(until, 1440)
+        first = calendar.local_date(self.started_at) + (0 if self.allowed.first_day else 1) * _DAY
         lost: set[date] = set()
         for a, b in self.suspended_between(self.started_at, end + _DAY):
             day = calendar.local_date(a)
             while day <= until and calendar.instant(day, 1440) <= b:
-                if calendar.counts_day(self.allowed.unit, day) and day > calendar.local_date(self.started_at):
+                if calendar.counts_day(self.allowed.unit, day) and day >= first:
                     lost.add(day)
                 day += _DAY
         return len(lost)

@@ -36,10 +36,12 @@ class Closure(SlaSection):
 
 
 class ExtraDay(SlaSection):
-    """The company works on a day that would be closed; empty windows are those of a Monday."""
+    """The company works on a day that would be closed."""
 
     day: date = Field(description="The day.")
-    windows: tuple[Clocktime, ...] = Field(default=(), description="When it is open; none: as on a Monday.")
+    windows: tuple[Clocktime, ...] = Field(
+        default=(), description="When it is open; none: as on the first open day of a week."
+    )
     name: str = Field(default="", description="Said when a due time is explained.")
 
 

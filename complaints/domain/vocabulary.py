@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import StrEnum
+from types import MappingProxyType
 
 
 class Status(StrEnum):
@@ -38,6 +40,10 @@ class Severity(StrEnum):
 
 #: From worst to mildest, for comparisons and sorting.
 SEVERITIES = tuple(Severity)
+
+
+#: Work queues by priority; the lower number is served first.
+QUEUES: Mapping[str, int] = MappingProxyType({"urgent": 1, "normal": 2, "bulk": 3})
 
 
 class Channel(StrEnum):

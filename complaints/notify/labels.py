@@ -8,6 +8,8 @@ from datetime import timedelta
 
 from babel.dates import format_timedelta
 
+from complaints.domain.explain_words import SEVERITY_WORDS
+
 _Words = Mapping[str, tuple[str, str]]  #: code → (English, Chinese)
 
 LABELS: Mapping[str, _Words] = {
@@ -41,12 +43,7 @@ LABELS: Mapping[str, _Words] = {
         "rejected": ("not taken up", "未予受理"),
         "merged": ("handled together with another complaint", "已合并处理"),
     },
-    "severity": {
-        "critical": ("critical", "特别严重"),
-        "serious": ("serious", "严重"),
-        "moderate": ("moderate", "一般"),
-        "minor": ("minor", "轻微"),
-    },
+    "severity": SEVERITY_WORDS,
     "step": {
         "triage": ("triage", "分诊"),
         "investigation": ("investigation", "调查核实"),

@@ -23,6 +23,9 @@ where c.received_at >= :since and c.received_at < :until and mod(abs(hashtext(c.
 order by c.id, e.seq
 """
 
+#: Progress is told after so many cases.
+_CHUNK = 100
+
 
 def count(engine: Engine, since: datetime, until: datetime) -> int:
     """How many complaints were received in the period."""
@@ -45,19 +48,21 @@ def run(
 ) -> Tally:
     """Replay every case received in the period under its own policy and under `other`; memory stays constant.
 
-    `part` of `of`: this process's share, so that several processes can divide the work.
+    `part` of `of`: this process's share, so that several processes can divide the work. `progress` is told how many
+    cases were done since it was told last.
     """
     tally = Tally()
     parameters = {"since": since, "until": until, "part": part, "of": of}
     with engine.connect().execution_options(stream_results=True, max_row_buffer=5000) as connection:
         rows = connection.execute(text(_LOGS), parameters)
-        for n, (first, log) in enumerate(_cases(rows)):
+        for first, log in _cases(rows):
             for name, policy in (("own", own(first.policy_hash)), ("other", other)):
                 case, clocks = replay(policy, Case(first.received_at, jurisdiction=first.jurisdiction), log)
                 judge(name, policy, case, clocks, first.team, now, tally)
             tally.cases += 1
-            if n % 500 == 499:
-                progress(500)
+            if tally.cases % _CHUNK == 0:
+                progress(_CHUNK)
+    progress(tally.cases % _CHUNK)
     return tally
 
 

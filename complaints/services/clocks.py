@@ -7,26 +7,27 @@ indexed query. A complaint's clocks always follow the policy that it is pinned t
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 from sqlalchemy.dialects.postgresql import insert
 from sqlmodel import col, func, select
 
 from complaints.crashpoints import reach
 from complaints.domain import clocks as domain
-from complaints.domain.businesstime import BusinessCalendar, OutsideCalendar
-from complaints.domain.calendars import calendar, reaching
+from complaints.domain.businesstime import BusinessCalendar, answered
+from complaints.domain.calendars import calendar
 from complaints.domain.commands import RequestExtension
 from complaints.domain.errors import Conflict, InvalidInput
-from complaints.domain.explain import DayRow, explain, render
+from complaints.domain.explain import Explanation, Rule, day_by_day
 from complaints.domain.ledger import Ledger
 from complaints.domain.policy import PolicyBundle
 from complaints.domain.ports import SYSTEM
 from complaints.domain.sla_policy import ClockPolicy, RungPolicy
-from complaints.domain.vocabulary import Audience, Language, Severity, Status, StepKind
+from complaints.domain.vocabulary import Audience, Severity, Status, StepKind
 from complaints.services import escalation, notices, opening
 from complaints.store.columns import new_id
 from complaints.store.rows import pending
@@ -172,7 +173,7 @@ def _derived(
     policy: PolicyBundle, rule: ClockPolicy, days: BusinessCalendar, book: Ledger, fired: Collection[str]
 ) -> dict[str, Any]:
     """The columns that follow from a ledger, given which rungs have fired."""
-    due = book.due(reaching(book, days))
+    due = answered(days, book.due)
     if book.cancelled:
         state = "cancelled"
     elif book.stopped_at is not None:
@@ -194,23 +195,25 @@ def rung_times(
     policy: PolicyBundle, rule: ClockPolicy, days: BusinessCalendar, book: Ledger
 ) -> list[tuple[datetime, RungPolicy]]:
     """When each rung of a clock is due, in order; empty while it stands still."""
-    days = reaching(book, days)
-    due = book.due(days)
+    due = answered(days, book.due)
     if due is None:
         return []
-    found = []
-    for rung in policy.sla.rungs(rule):
+
+    def when(rung: RungPolicy) -> datetime:
         if rung.offset is not None:
-            found.append((due + rung.offset, rung))
-        else:
-            assert rung.share is not None
-            try:
-                at = book.at_share(days, rung.share)
-            except OutsideCalendar:
-                continue
-            if at is not None:
-                found.append((at, rung))
-    return sorted(found, key=lambda pair: pair[0])
+            return due + rung.offset
+        share = rung.share
+        assert share is not None
+        at = answered(days, lambda enough: book.at_share(enough, share))
+        assert at is not None  # it does not stand still
+        return at
+
+    return sorted(((when(rung), rung) for rung in policy.sla.rungs(rule)), key=lambda pair: pair[0])
+
+
+def _used(book: Ledger, days: BusinessCalendar, at: datetime) -> float:
+    """Share of the budget used at an instant."""
+    return answered(days, lambda enough: book.share(enough, at))
 
 
 def _new(work: Work, clock: Clock) -> bool:
@@ -311,7 +314,7 @@ def _climb(work: Work, complaint: Complaint, clock: Clock, already: set[str]) ->
         if at > work.now:
             clock.next_at = at
             break
-        fired.append(Fired(complaint, clock, rung, at, book.share(reaching(book, days), work.now)))
+        fired.append(Fired(complaint, clock, rung, at, _used(book, days, work.now)))
     work.session.add(clock)
     return fired
 
@@ -412,7 +415,6 @@ def summary(work: Work, complaint: Complaint) -> list[dict[str, Any]]:
     found = []
     for clock in of(work, complaint):
         book = Ledger.from_json(clock.ledger)
-        days = reaching(book, spec_of(policy, clock)[1])
         profile = policy.sla.profile(clock.profile)
         found.append(
             {
@@ -423,7 +425,7 @@ def summary(work: Work, complaint: Complaint) -> list[dict[str, Any]]:
                 "started_at": clock.started_at,
                 "due_at": clock.due_at,
                 "stopped_at": clock.stopped_at,
-                "share": round(book.share(days, book.stopped_at or work.now), 4),
+                "share": round(_used(book, spec_of(policy, clock)[1], book.stopped_at or work.now), 4),
                 "verify_first": bool(profile and profile.verify_first),
                 "citation": profile.citation if profile else "",
             }
@@ -431,23 +433,53 @@ def summary(work: Work, complaint: Complaint) -> list[dict[str, Any]]:
     return found
 
 
-def explained(
-    work: Work, complaint: Complaint, name: str | None = None, language: Language | None = None
-) -> list[tuple[Clock, list[DayRow], list[str]]]:
-    """Each clock (or the one called `profile.name`) with its ledger day by day, as rows and as text.
+def explained(work: Work, complaint: Complaint, zone: ZoneInfo, name: str | None = None) -> list[Explanation]:
+    """Each clock (or the one called `profile.name`) with its ledger day by day.
 
-    The text is in `language`, or in the complaint's own.
+    Days are those of the clock's calendar; for a clock that runs day and night, those of `zone`.
     """
-    policy = work.policies.get(complaint.policy_hash)
-    found = []
-    for clock in of(work, complaint):
-        if name is not None and f"{clock.profile}.{clock.name}" != name:
-            continue
-        book = Ledger.from_json(clock.ledger)
-        days = reaching(book, spec_of(policy, clock)[1])
-        rows = explain(book, days, work.now)
-        found.append((clock, rows, render(rows, book, days, language or Language(complaint.language))))
+    found = [c for c in of(work, complaint) if name is None or f"{c.profile}.{c.name}" == name]
     if name is not None and not found:
         known = ", ".join(f"{c.profile}.{c.name}" for c in of(work, complaint)) or "none"
         raise InvalidInput(f"no clock {name!r}; this complaint has: {known}", "clock")
-    return found
+    return [_explained(work, work.policies.get(complaint.policy_hash), clock, zone) for clock in found]
+
+
+def _explained(work: Work, policy: PolicyBundle, clock: Clock, zone: ZoneInfo) -> Explanation:
+    rule, days = spec_of(policy, clock)
+    profile, book = policy.sla.profile(clock.profile), Ledger.from_json(clock.ledger)
+    assert profile is not None
+    if days.always and not book.allowed.by_date:
+        days = replace(days, zone=zone)
+    told = answered(days, lambda enough: day_by_day(book, enough, work.now))
+    return Explanation(
+        clock=f"{clock.profile}.{clock.name}",
+        round=clock.round,
+        kind=clock.kind,
+        state=clock.state,
+        rule=Rule(profile.title_en, profile.title_zh, profile.citation, profile.evidence, profile.verify_first),
+        calendar=days.key,
+        zone=days.zone.key,
+        from_receipt=rule.starts == "received" and clock.round == 1,
+        started_at=book.started_at,
+        stopped_at=book.stopped_at,
+        cancelled_because=_why_cancelled(work, clock) if book.cancelled else "",
+        budget=book.allowed,
+        pauses=tuple(i for i in book.intervals if i.suspended),
+        changes=book.changes,
+        days=told.days,
+        days_left_out=told.days_left_out,
+        total=told.total,
+        due_at=told.due_at,
+        as_of=work.now,
+    )
+
+
+def _why_cancelled(work: Work, clock: Clock) -> str:
+    """By the event at that moment: the matter ended, the rule ceased to apply, or another round began."""
+    query = select(Event.kind).where(Event.complaint_id == clock.complaint_id, Event.at == clock.stopped_at)
+    kinds = set(work.session.exec(query).all())
+    ends = {"withdraw": "withdrawn", "merge": "merged", "reject": "rejected"} | dict.fromkeys(
+        domain.RECLASSIFIES, "inapplicable"
+    )
+    return next((why for kind, why in ends.items() if kind in kinds), "restarted")

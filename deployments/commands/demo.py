@@ -12,12 +12,15 @@ import tomllib
 from datetime import datetime
 from pathlib import Path
 from typing import Annotated, Any
+from zoneinfo import ZoneInfo
 
 import typer
 from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
+from complaints.domain.explain_words import tell
+from complaints.domain.vocabulary import Language
 from complaints.services import access, clocks
 from config.settings import load_settings
 from config.wiring import App
@@ -127,9 +130,10 @@ def _explain_ladder(app: App, office: Office) -> None:
         data = event["data"]
         say(f"  {event['at'][11:19]}  {data['clock']} {data['rung']}: {', '.join(data['actions'])}")
     with app.store.reading(OPERATOR) as work:
-        for clock, _, lines in clocks.explained(work, access.see(work, reference), "demo.resolve"):
-            say(f"  {clock.profile}.{clock.name}, {clock.state}")
-            for line in lines:
+        for told in clocks.explained(
+            work, access.see(work, reference), ZoneInfo(app.settings.time_zone), "demo.resolve"
+        ):
+            for line in tell(told, Language.EN).lines():
                 say(f"  {line}")
 
 

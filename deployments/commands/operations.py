@@ -18,6 +18,7 @@ from complaints.services import marks, postroom, reading, reconcile
 from complaints.services import people as people_service
 from complaints.store import chain
 from complaints.store.tables import Complaint, Event, Outbox, Person
+from config.policy import ending
 from config.wiring import app
 from deployments.commands.output import OPERATOR, AsJson, emit, err, facts, out, say, short, table
 
@@ -55,7 +56,8 @@ def doctor(
             select(func.count()).where(Outbox.state == IntentState.PENDING, col(Outbox.next_at) < work.now)
         ).one()
         last = {name: mark.at for name, mark in marks.marks(work).items()}
-    found |= {"dead_letters": dead, "overdue_intents": backlog, "last": last}
+        calendars = ending(work.policy, work.now.date())
+    found |= {"dead_letters": dead, "overdue_intents": backlog, "calendars": calendars, "last": last}
     the.background.drain()
     mended = repair and found["prefect"] == "reachable"
     healthy = (clean or mended) and not dead and not found.get("stuck")

@@ -3,27 +3,34 @@
 from __future__ import annotations
 
 import sys
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from collections import Counter
+from concurrent.futures import ProcessPoolExecutor, wait
 from dataclasses import asdict
 from datetime import datetime
 from functools import cache
 from multiprocessing import get_context
+from multiprocessing.sharedctypes import Synchronized
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
+from zoneinfo import ZoneInfo
 
 import typer
-from rich.progress import Progress
+from rich.box import SIMPLE_HEAD
+from rich.progress import MofNCompleteColumn, Progress
+from rich.table import Table
 from rich.text import Text
 
 from complaints.domain.backtest import Tally
 from complaints.domain.errors import PolicyInvalid
+from complaints.domain.explain_words import tell
 from complaints.domain.policy import PolicyBundle
+from complaints.domain.vocabulary import Language
 from complaints.services import access, administration, clocks
 from complaints.services import backtest as replaying
 from config import policy as loader
 from config.garbage import collect_seldom
 from config.policybook import StoredPolicies
-from config.wiring import app
+from config.wiring import app, wall_clock
 from deployments.commands.output import OPERATOR, AsJson, emit, err, facts, out, say, table
 
 policy = typer.Typer(help="Policies: taxonomy, routing, authority, SLA profiles, retention.", no_args_is_help=True)
@@ -33,9 +40,13 @@ Folder = Annotated[Path, typer.Argument(help="Folder of policy files.")]
 
 @policy.command("check")
 def check(folder: Folder, as_json: AsJson = False) -> None:
-    """Check a policy: every problem at once, with file, line and key. Exit code 1 when there is any."""
+    """Check a policy: every problem of every file at once, with line, key and what to do. Exit code 1 when there is any.
+
+    A sound policy is told with its hash and what to know before relying on it: profiles to verify, provisional years,
+    calendars that end soon.
+    """
     bundle, problems = loader.read(folder)
-    told = loader.warnings(bundle) if bundle else []
+    told = loader.warnings(bundle, wall_clock().date()) if bundle else []
     data = {"problems": [asdict(p) for p in problems], "warnings": told, "hash": bundle.hash if bundle else None}
     if as_json:
         emit(data, True)
@@ -150,31 +161,19 @@ def show(reference: Annotated[str, typer.Argument(help="Reference of a complaint
 def explain(
     reference: Annotated[str, typer.Argument(help="Reference of a complaint.")],
     clock: Annotated[str | None, typer.Option(help="Only this clock, as profile.name, e.g. default.resolve.")] = None,
+    language: Annotated[Language, typer.Option(help="Language of the text.")] = Language.EN,
     as_json: AsJson = False,
 ) -> None:
-    """Why a clock is due when it is: day by day what was counted, paused and why, closed, or a holiday."""
+    """Why a clock is due when it is: day by day what was counted, paused and why, opening hours, holidays."""
     with app().store.reading(OPERATOR) as work:
-        complaint = access.see(work, reference)
-        told = clocks.explained(work, complaint, clock)
+        told = clocks.explained(work, access.see(work, reference), ZoneInfo(app().settings.time_zone), clock)
     if as_json:
-        emit(
-            [
-                {
-                    "clock": f"{c.profile}.{c.name}",
-                    "round": c.round,
-                    "state": c.state,
-                    "due_at": c.due_at,
-                    "days": [asdict(r) for r in rows],
-                }
-                for c, rows, _ in told
-            ],
-            True,
-        )
+        emit([asdict(one) for one in told], True)
         return
-    for c, _, lines in told:
-        say(f"{c.profile}.{c.name} (round {c.round}, {c.state})", "bold")
-        for line in lines:
-            say(f"  {line}")
+    for number, one in enumerate(told):
+        say("
+" * bool(number) + "
+".join(tell(one, language).lines()))
 
 
 @policy.command("backtest")
@@ -187,47 +186,88 @@ def backtest(
 ) -> None:
     """Replay past complaints under another policy: what would have been warned, breached, extended, against what was.
 
-    Reads only; the running policy is not touched.
+    `warned`: a clock reached a rung of its own ladder before its due time. Reads only; the running policy is not
+    touched.
     """
     loader.load(folder)  # complain about the policy before the work begins
     period = (since.astimezone(), until.astimezone())
-    total = replaying.count(app().engine, *period)
-    tally = Tally()
-    with (
-        ProcessPoolExecutor(processes, get_context("spawn"), collect_seldom) as pool,
-        Progress(console=err, transient=True, disable=as_json) as progress,
-    ):
-        job = progress.add_task(f"Replaying {total} complaints", total=total)
-        pieces = max(processes, min(processes * 8, total // 500))
-        shares = [pool.submit(_share, folder, *period, part, pieces) for part in range(pieces)]
-        for share in as_completed(shares):
-            tally.merge(share.result())
-            progress.update(job, completed=tally.cases)
-    rows = _compared(tally)
+    tally = _replayed(folder, period, replaying.count(app().engine, *period), processes)
     emit(
-        {"cases": tally.cases, "rows": [dict(zip(_COLUMNS, r, strict=True)) for r in rows]},
+        {"cases": tally.cases, "rows": [_row(tally, *key) for key in sorted({key[1:4] for key in tally.counts})]},
         as_json,
-        table(f"{tally.cases} complaints: own policy → {folder.name}", _COLUMNS, rows),
+        _compared(f"{tally.cases} complaints: what their own policy did, what {folder.name} would", "clock", tally, 0),
+        _compared("By severity and team", "severity, team", tally, 1, 2),
     )
 
 
-_COLUMNS = ("clock", "severity", "team", "clocks", "warned", "breached", "extended")
+_VERDICTS = ("clocks", "warned", "breached", "extended")
+
+
+def _replayed(folder: Path, period: tuple[datetime, datetime], total: int, processes: int) -> Tally:
+    """The whole period, shared among processes; the bar advances with every chunk that any of them has done."""
+    tally, context = Tally(), get_context("spawn")
+    done = context.Value("q", 0)
+    with (
+        ProcessPoolExecutor(processes, context, _begin, (done,)) as pool,
+        Progress(*Progress.get_default_columns(), MofNCompleteColumn(), console=err) as progress,
+    ):
+        job = progress.add_task("Replaying", total=total)
+        pieces = max(processes, min(processes * 8, total // 500))
+        waiting = {pool.submit(_share, folder, *period, part, pieces) for part in range(pieces)}
+        while waiting:
+            finished, waiting = wait(waiting, timeout=0.2)
+            for share in finished:
+                tally.merge(share.result())
+            progress.update(job, completed=done.value)
+    return tally
+
+
+#: How many complaints all processes of this back-test have replayed; set as a process begins.
+_done: Synchronized[int]
+
+
+def _begin(done: Synchronized[int]) -> None:
+    global _done
+    _done = done
+    collect_seldom()
+
+
+def _advance(cases: int) -> None:
+    with _done.get_lock():
+        _done.value += cases
 
 
 def _share(folder: Path, since: datetime, until: datetime, part: int, of: int) -> Tally:
     """One process's share of a back-test."""
     the = app()
-    return replaying.run(the.engine, the.policies.get, _read(folder), since, until, the.store.now(), part=part, of=of)
+    return replaying.run(
+        the.engine, the.policies.get, _read(folder), since, until, the.store.now(),
+        part=part, of=of, progress=_advance,
+    )  # fmt: skip
 
 
 _read = cache(loader.load)  # a process has several shares
 
 
-def _compared(tally: Tally) -> list[tuple[str, ...]]:
-    keys = sorted({key[1:4] for key in tally.counts})
+def _row(tally: Tally, clock: str, severity: str, team: str) -> dict[str, Any]:
+    """Numbers of one clock, severity and team: what was and what would have been."""
+    counts = {
+        name: {v: tally.counts[which, clock, severity, team, v] for v in _VERDICTS}
+        for name, which in (("did", "own"), ("would", "other"))
+    }
+    return {"clock": clock, "severity": severity, "team": team, **counts}
 
-    def pair(key: tuple[str, str, str], verdict: str) -> str:
-        own, other = (tally.counts[name, *key, verdict] for name in ("own", "other"))
-        return f"{own} → {other}"
 
-    return [(*key, *(pair(key, v) for v in ("clocks", "warned", "breached", "extended"))) for key in keys]
+def _compared(title: str, by: str, tally: Tally, *parts: int) -> Table:
+    """A table of two rows for each group: what was above what would have been. It fits into 80 columns."""
+    sums: Counter[tuple[str, str, str]] = Counter()
+    for (which, *key, verdict), count in tally.counts.items():
+        sums[", ".join(key[part] or "–" for part in parts), which, verdict] += count
+    made = Table(title=title, title_justify="left", header_style="bold", box=SIMPLE_HEAD, padding=(0, 1))
+    for column in (by, "", *_VERDICTS):
+        made.add_column(column, no_wrap=True, justify="right" if column in _VERDICTS else "left")
+    for group in sorted({key[0] for key in sums}):
+        for which, verb in (("own", "did"), ("other", "would")):
+            numbers = (f"{sums[group, which, verdict]:,}" for verdict in _VERDICTS)
+            made.add_row(group if which == "own" else "", verb, *numbers)
+    return made

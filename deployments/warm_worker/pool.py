@@ -8,9 +8,9 @@ from prefect.client.orchestration import PrefectClient
 from prefect.client.schemas.actions import WorkPoolCreate
 from prefect.exceptions import ObjectAlreadyExists, ObjectNotFound
 
+from complaints.domain.vocabulary import QUEUES
+
 TYPE = "warm-process"
-#: Queues by priority; the lower number is served first.
-QUEUES = {"urgent": 1, "normal": 2, "bulk": 3}
 
 
 async def ensure_pool(client: PrefectClient, name: str) -> None:

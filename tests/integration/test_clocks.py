@@ -9,12 +9,14 @@ import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 import pytest
 
 from complaints.domain.backtest import LogEntry, replay
 from complaints.domain.clocks import Case, backdated, extended
 from complaints.domain.errors import Conflict, InvalidInput
+from complaints.domain.explain import Explanation
 from complaints.domain.intake import NewComplainant
 from complaints.domain.ledger import Ledger
 from complaints.domain.policy import PolicyBundle
@@ -25,6 +27,7 @@ from complaints.store.tables import Clock
 from tests.integration.desk import FINDINGS, START, Desk, bundle
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
+SHANGHAI = ZoneInfo("Asia/Shanghai")
 
 
 def variant(**sla: Any) -> PolicyBundle:
@@ -304,16 +307,58 @@ def test_a_case_keeps_the_policy_that_it_began_under(desk: Desk) -> None:
     assert due(desk, other, "default.resolve") == START + 2 * HOUR
 
 
+def explained(desk: Desk, case: UUID, name: str) -> Explanation:
+    with desk.store.reading(SYSTEM) as work:
+        return clocks.explained(work, desk.complaint(case), SHANGHAI, name)[-1]
+
+
 def test_the_duty_is_real_beyond_the_years_that_the_calendar_knows(desk: Desk) -> None:
-    desk.at = datetime(2027, 12, 30, 2, 0, tzinfo=UTC)
+    """The week goes on, without holidays; nothing is counted day and night."""
+    desk.at = datetime(2027, 12, 30, 2, 0, tzinfo=UTC)  # Thursday, 10:00 in Shanghai
     case = desk.submit()
-    assert due(desk, case, "default.resolve") > desk.now()
+    assert due(desk, case, "default.resolve") == datetime(2028, 1, 13, 2, 0, tzinfo=UTC)
     assert desk.clocks(case)["default.resolve"].next_at is not None, "its ladder stands"
     with desk.store.reading(SYSTEM) as work:
         assert clocks.summary(work, desk.complaint(case))
-        assert clocks.explained(work, desk.complaint(case))
+    assert {row.day.year for row in explained(desk, case, "default.resolve").days if not row.known} == {2028}
     desk.at += 30 * DAY
     assert clocks.tick(desk.store) > 0
+    late = desk.clocks(case)["default.resolve"]
+    with desk.store.reading(SYSTEM) as work:
+        used = next(c for c in clocks.summary(work, desk.complaint(case)) if c["clock"] == "default.resolve")
+    assert used["share"] > 1.5, "the years beyond are counted for a clock that is late, too"
+    assert late.next_at is None, "also the rung at 150% has fired"
+
+
+def test_a_receipt_before_the_years_that_the_calendar_knows_is_not_moved_into_them(desk: Desk) -> None:
+    case = desk.submit(received_at=datetime(2015, 6, 8, 1, 0, tzinfo=UTC))  # Monday, 09:00 in Shanghai
+    assert due(desk, case, "default.resolve") == datetime(2015, 6, 19, 10, 0, tzinfo=UTC)
+
+
+def test_a_cancelled_clock_says_why(desk: Desk) -> None:
+    """Withdrawn, begun anew, or of a rule that no longer applies."""
+    case = desk.submit(jurisdiction="cn_fin")
+    desk.at += 3 * HOUR
+    desk.act(case, desk.agent, "new_facts", text="A second transfer was found.")
+    with desk.store.reading(SYSTEM) as work:
+        first, second = clocks.explained(work, desk.complaint(case), SHANGHAI, "cn_nfra.decision")
+    assert (first.state, first.cancelled_because, second.cancelled_because) == ("cancelled", "restarted", "")
+    desk.at += HOUR
+    desk.act(case, desk.agent, "withdraw", reason="Solved.")
+    told = explained(desk, case, "default.resolve")
+    assert (told.state, told.cancelled_because) == ("cancelled", "withdrawn")
+    assert told.days[-1].day == desk.at.astimezone(SHANGHAI).date()
+    assert explained(desk, case, "default.ack").cancelled_because == ""
+
+
+def test_a_clock_whose_rule_no_longer_applies_says_so(desk: Desk) -> None:
+    case = desk.submit()
+    category = desk.complaint(case).category
+    begin_again(desk, variant(profiles=profile(bundle(), "asic", applies={"categories": [category]})))
+    case = desk.submit()
+    desk.at += HOUR
+    desk.act(case, desk.lead, "reclassify", category="other", reason="Misread.")
+    assert explained(desk, case, "asic.final").cancelled_because == "inapplicable"
 
 
 # -- extension

@@ -13,9 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from complaints.domain.businesstime import ALWAYS, Budget, BusinessCalendar, Unit, Window
-from complaints.domain.explain import explain, render
+from complaints.domain.explain import day_by_day
 from complaints.domain.ledger import Ledger
-from complaints.domain.vocabulary import Language
 
 T0 = datetime(2024, 6, 3, 9, tzinfo=UTC)  # a Monday
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
@@ -149,19 +148,11 @@ def test_whatever_happens_the_books_stay_in_order_and_survive_storage(steps: lis
     assert total == (at - T0).total_seconds() or book.stopped_at is not None
     due = book.due(OFFICE)
     assert (due is None) == book.paused
-    rows = explain(book, OFFICE, at)
-    assert rows[0].day == T0.date()
-    assert render(rows, book, OFFICE, Language.ZH)
-    if due is not None and unit in (Unit.BUSINESS_DAYS, Unit.CALENDAR_DAYS):
-        assert rows[-1].total == book.allowed.amount
-
-
-def test_explain_names_the_holiday_the_closed_days_and_the_pause() -> None:
-    book = Ledger.start(T0, hours(40)).pause(T0 + DAY, "awaiting_customer").resume(T0 + 2 * DAY)
-    rows = {r.day.day: r for r in explain(book, OFFICE, T0 + 5 * DAY)}
-    assert rows[4].note == "awaiting_customer"
-    assert (rows[6].note, rows[6].name) == ("holiday", "Company day")
-    assert rows[8].note == "closed"
-    assert sum(r.counted for r in rows.values()) == 40 * 3600
-    text = render(list(rows.values()), book, OFFICE, Language.EN)
-    assert text[-1].startswith("Due: 2024-06-11")
+    told = day_by_day(book, OFFICE, at)
+    assert told.days[0].day == T0.date()
+    if book.running and due is not None and unit in (Unit.BUSINESS_DAYS, Unit.CALENDAR_DAYS):
+        assert told.days[-1].total == book.allowed.amount
+        assert told.days[-1].due
+    if unit in (Unit.WORKING_MINUTES, Unit.MINUTES) and due is not None:
+        ends = min(due, book.stopped_at or due)
+        assert told.days[-1].total == book.counted(OFFICE, ends)

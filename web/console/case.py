@@ -11,6 +11,7 @@ from fastapi import APIRouter
 from fastapi.responses import Response
 
 from complaints.domain.errors import NotFound
+from complaints.domain.explain_words import tell
 from complaints.domain.vocabulary import Need, Status
 from complaints.services import access, casefile, clocks, presence
 from complaints.services.casefile import CaseFile, Task
@@ -139,8 +140,9 @@ def explain(screen: Staff, reference: str, clock: str = "") -> Response:
     with screen.reading() as work:
         complaint = access.see(work, reference)
         policy = work.policies.get(complaint.policy_hash)
-        found = clocks.explained(work, complaint, clock or None, screen.speech.language)
-    values: dict[str, Any] = {"one": complaint, "found": found, "words": CaseWords(screen.label, policy)}
+        found = clocks.explained(work, complaint, screen.speech.zone, clock or None)
+    told = [(one, tell(one, screen.speech.language)) for one in found]
+    values: dict[str, Any] = {"one": complaint, "found": told, "words": CaseWords(screen.label, policy)}
     if by_script(screen.request):
         return screen.fragment("case_clock.html", **values)
     return screen.page("case_clocks.html", **values)

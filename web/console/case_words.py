@@ -7,10 +7,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from complaints.domain.ledger import Ledger
 from complaints.domain.policy import PolicyBundle
 from complaints.services.view import Relation
-from complaints.store.tables import Clock, Event
+from complaints.store.tables import Event
 from web.console.fields import Choices
 from web.console.labels import Labels
 from web.language import N_
@@ -118,13 +117,6 @@ class CaseWords:
     def clock(self, name: str) -> str:
         """A clock `profile.name`, as words."""
         return self.label("clock", name.rpartition(".")[2])
-
-    def amount(self, clock: Clock, counted: float) -> str:
-        """What a day added: whole days where the budget counts days, else hours and minutes."""
-        if Ledger.from_json(clock.ledger).allowed.by_date:
-            return f"{counted:g}"
-        minutes = round(counted / 60)
-        return f"{minutes // 60}:{minutes % 60:02d}"
 
     def meaning(self, code: str) -> str:
         """What a word of the text spoke for: a category, a severity or a flag."""

@@ -215,17 +215,6 @@ TABLES: Mapping[str, Mapping[str, str]] = {
         "summary": N_("Summary response"),
         "update": N_("Progress report"),
     },
-    "clock_day": {
-        "open": N_("counted"),
-        "closed": N_("not a working day"),
-        "holiday": N_("public holiday"),
-        "makeup": N_("counted (make-up working day)"),
-        "day_of_receipt": N_("day of receipt; counting begins the day after"),
-        "awaiting_customer": N_("paused: waiting for the customer"),
-        "awaiting_third_party": N_("paused: waiting for a third party"),
-        "external": N_("paused: with the external body"),
-        "stopped": N_("stopped in between"),
-    },
     "message": {
         "note": N_("Note"),
         "message": N_("Message"),

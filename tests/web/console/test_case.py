@@ -168,6 +168,12 @@ def test_a_clock_is_explained_day_by_day(office: Office, agent: Browser) -> None
     fragment = agent.get(found[1], headers={"x-csrf": agent.csrf})
     assert "<html" not in fragment.text
     assert agent.get(f"/console/complaints/{reference}/clocks?clock=no.such").status_code == 422
+    assert "Budget 80 working hours" in text_of(shown.text)
+    assert re.search(r"Due: \d{4}-\d\d-\d\d \w{3} \d\d:\d\d \(Asia/Shanghai\)", text_of(shown.text))
+    chinese = text_of(agent.get(f"{found[1]}&lang=zh-CN").text)
+    assert "时限 80个工作小时" in chinese
+    assert "到期：" in chinese
+    assert "Due" not in chinese
 
 
 def test_every_kind_of_event_has_a_sentence(office: Office) -> None:

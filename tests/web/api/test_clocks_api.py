@@ -1,0 +1,60 @@
+"""Clocks over the API: where they stand, and why they are due when they are."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+
+import pytest
+from typer.testing import CliRunner
+
+import deployments.commands.policies as commands
+from config.wiring import App
+from deployments.cli import app as cli
+from tests.web.api.conftest import Caller
+
+
+def test_an_explanation_has_the_same_fields_here_and_on_the_command_line(
+    agent: Caller, routed: Callable[..., str], product: App, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(commands, "app", lambda: product)
+    reference = routed()
+    here = agent.get(f"/complaints/{reference}/clocks/explain").json()
+    there = json.loads(CliRunner().invoke(cli, ["sla", "explain", reference, "--json"]).stdout)
+    assert [c["clock"] for c in here] == [c["clock"] for c in there]
+    for one, other in zip(here, there, strict=True):
+        assert one.keys() - other.keys() == {"text"}
+        assert other.keys() <= one.keys()
+        assert (one["days"], one["budget"], one["rule"]) == (other["days"], other["budget"], other["rule"])
+        assert {"started_at", "stopped_at", "budget", "pauses", "changes", "days", "total", "due_at"} <= one.keys()
+    investigate = next(c for c in here if c["clock"] == "default.investigate")
+    assert investigate["days"][-1]["due"]
+    assert investigate["budget"]["unit"] == "working_hours"
+    assert investigate["days"][-1]["opens"] == ["09:00–12:00", "13:00–18:00"]
+
+
+def test_an_explanation_speaks_the_readers_language(agent: Caller, routed: Callable[..., str]) -> None:
+    path = f"/complaints/{routed()}/clocks/explain"
+
+    def last(**asked: object) -> str:
+        return str(agent.get(path, **asked).json()[0]["text"][-1])
+
+    assert last().startswith("Due: ")
+    assert last(headers={"Accept-Language": "zh-CN,en;q=0.5"}).startswith("到期：")
+    assert last(params={"language": "zh-CN"}).startswith("到期：")
+    assert last(params={"language": "en"}, headers={"Accept-Language": "zh-CN"}).startswith("Due: ")
+    assert agent.get(path, params={"language": "tlh"}).status_code == 422
+    assert agent.get(path, params={"clock": "no.such"}).status_code == 422
+
+
+def test_the_command_line_explains_in_either_language(
+    routed: Callable[..., str], product: App, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(commands, "app", lambda: product)
+    reference = routed()
+    english = CliRunner().invoke(cli, ["sla", "explain", reference, "--clock", "default.resolve"]).stdout
+    assert english.splitlines()[0] == "Clock: default.resolve"
+    assert english.splitlines()[-1].startswith("Due: ")
+    chinese = CliRunner().invoke(cli, ["sla", "explain", reference, "--language", "zh-CN"]).stdout
+    assert "时钟：default.ack" in chinese
+    assert chinese.splitlines()[-1].startswith("到期：")

@@ -40,7 +40,7 @@ Folder = Annotated[Path, typer.Argument(help="Folder of policy files.")]
 
 @policy.command("check")
 def check(folder: Folder, as_json: AsJson = False) -> None:
-    """Check a policy: every problem of every file at once, with line, key and what to do. Exit code 1 when there is any.
+    """Check a policy: every problem of every file at once, with line, key and what to do. Exit code 1 if there is any.
 
     A sound policy is told with its hash and what to know before relying on it: profiles to verify, provisional years,
     calendars that end soon.
@@ -171,9 +171,7 @@ def explain(
         emit([asdict(one) for one in told], True)
         return
     for number, one in enumerate(told):
-        say("
-" * bool(number) + "
-".join(tell(one, language).lines()))
+        say("\n" * bool(number) + "\n".join(tell(one, language).lines()))
 
 
 @policy.command("backtest")

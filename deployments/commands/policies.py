@@ -17,11 +17,10 @@ from rich.progress import Progress
 from complaints.domain.backtest import Tally
 from complaints.domain.errors import PolicyInvalid
 from complaints.domain.policy import PolicyBundle
-from complaints.services import access, administration, clocks
+from complaints.services import access, clocks
 from complaints.services import backtest as replaying
 from config import policy as loader
 from config.garbage import collect_seldom
-from config.policybook import StoredPolicies
 from config.wiring import app
 from deployments.commands.output import OPERATOR, AsJson, emit, err, facts, out, table
 
@@ -86,12 +85,7 @@ def activate(
 ) -> None:
     """Store a policy and put it in force. Complaints that began under another keep that one."""
     bundle = loader.load(folder)
-    book: StoredPolicies = app().policies
-    since = effective.astimezone() if effective else app().store.now()
-    book.activate(bundle, by, since)
-    with app().store.work(OPERATOR) as work:
-        about = {"name": bundle.name, "by": by, "effective_from": since.isoformat(timespec="seconds")}
-        administration.note(work, "policy_activated", bundle.hash, about)
+    app().activate_policy(bundle, OPERATOR, effective.astimezone() if effective else app().store.now(), by)
     out.print(f"{bundle.name} {bundle.hash[:12]} is activated.", highlight=False)
 
 

@@ -34,8 +34,9 @@ CLOCK_EVENTS = frozenset(
     {
         "received", "classified", "route", "confirm_triage", "acknowledged", "submit_findings", "fast_track", "decide",
         "approve", "send_back", "finish_remedies", "send_response", "appeal", "uphold_outcome", "change_outcome",
-        "refer_externally", "external_changes", "external_closes", "confirm", "confirmation_timeout", "withdraw",
-        "reject", "merge", "reopen", "new_facts", "acknowledgment_bounced", "archive",
+        "refer_externally", "external_accepts", "external_changes", "external_closes", "confirm",
+        "confirmation_timeout", "holding_response", "withdraw", "reject", "merge",
+        "reopen", "new_facts", "acknowledgment_bounced", "archive",
     }
 )  # fmt: skip
 
@@ -311,6 +312,11 @@ def _clock_checks(sla: SlaPolicy, source: str, clock: ClockPolicy, sources: dict
         if event not in CLOCK_EVENTS:
             known = ", ".join(sorted(CLOCK_EVENTS))
             yield _at(source, event, f"clock '{clock.name}': unknown event '{event}'; known are: {known}", sources)
+    profile = sla.profile(source.removeprefix("profile "))
+    if clock.next and (clock.next == clock.name or profile is None or sla.clock(profile.key, clock.next) is None):
+        yield _at(
+            source, "next", f"clock '{clock.name}': hands on to '{clock.next}', no other clock of the profile", sources
+        )
     if clock.ladder and clock.ladder not in sla.ladders:
         yield _at(source, clock.ladder, f"clock '{clock.name}': unknown ladder '{clock.ladder}'", sources)
     shares = [r.share for r in sla.rungs(clock) if r.share is not None]

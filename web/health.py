@@ -51,7 +51,11 @@ def _from(figures: Figures) -> dict[str, Any]:
     tick = figures.marks.get("sla_clock")
     backlog, waiting = figures.oldest_pending, figures.oldest_unlaunched
     return {
-        "clock": {"ok": tick is not None and tick < CLOCK_LATE, "last_tick_seconds_ago": tick},
+        "clock": {
+            "ok": tick is not None and tick < CLOCK_LATE and not figures.clock_faults,
+            "last_tick_seconds_ago": tick,
+            "complaints_not_calculated": figures.clock_faults,
+        },
         "outbox": {
             "ok": backlog is None or backlog < BACKLOG_LATE,
             "pending": figures.outbox.get("pending", 0),

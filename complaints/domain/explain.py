@@ -96,6 +96,7 @@ _WORDS = {
     "day_of_receipt": ("day of receipt, counting begins the day after", "收到当日,次日起算"),
     "awaiting_customer": ("paused: waiting for the complainant", "暂停:等待投诉人答复"),
     "awaiting_third_party": ("paused: waiting for a third party", "暂停:等待第三方"),
+    "appraisal": ("paused: an appraisal is awaited", "暂停:等待鉴定结果"),
     "external": ("paused: with the external body", "暂停:外部机构处理中"),
     "stopped": ("stopped in between", "其间已停止"),
 }

@@ -13,6 +13,7 @@ from sqlmodel import col, select
 from complaints.domain import reference
 from complaints.domain.errors import Conflict, FieldProblem, InvalidInput
 from complaints.domain.intake import NewComplaint
+from complaints.domain.policy import PolicyBundle
 from complaints.domain.searchtext import searchable
 from complaints.domain.vocabulary import (
     Audience,
@@ -142,7 +143,7 @@ def _insert(work: Work, news: Sequence[NewComplaint], bulk: bool) -> list[Compla
     for new, number in zip(news, numbers.scalars(), strict=True):
         complainant = _complainant(work, new)
         people.append(complainant)
-        complaint = _complaint(work, new, complainant, int(number), policy.hash)
+        complaint = _complaint(work, new, complainant, int(number), policy)
         if bulk:
             complaint.queue = "bulk"
         complaints.append(complaint)
@@ -193,7 +194,7 @@ def _complainant(work: Work, new: NewComplaint) -> Complainant:
     )
 
 
-def _complaint(work: Work, new: NewComplaint, who: Complainant, number: int, policy_hash: str) -> Complaint:
+def _complaint(work: Work, new: NewComplaint, who: Complainant, number: int, policy: PolicyBundle) -> Complaint:
     subject = new.subject or " ".join(new.narrative.split())[:80]
     return pending(
         Complaint,
@@ -209,14 +210,14 @@ def _complaint(work: Work, new: NewComplaint, who: Complainant, number: int, pol
         product=new.product,
         desired_remedy=new.desired_remedy,
         order_ref=new.order_ref,
-        jurisdiction=new.jurisdiction,
+        jurisdiction=new.jurisdiction or policy.sla.jurisdiction,
         external_source=new.external_source,
         external_id=new.external_id,
         extra=new.extra,
         received_at=new.received_at or work.now,
         created_at=work.now,
         severity=Severity.MODERATE,
-        policy_hash=policy_hash,
+        policy_hash=policy.hash,
         confidential=new.confidential,
         queue="bulk" if new.channel is Channel.FILE else "normal",
     )

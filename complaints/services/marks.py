@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlalchemy.dialects.postgresql import insert
@@ -10,6 +11,11 @@ from sqlmodel import select
 
 from complaints.store.tables import SystemMark
 from complaints.store.unit import Work
+
+#: Name of the mark whose detail says which complaints' clocks cannot be calculated.
+CLOCK_FAULTS = "clock_faults"
+#: They are tried every few minutes; what has not failed again for so long has been mended.
+STILL_A_FAULT = timedelta(minutes=15)
 
 
 def set_mark(work: Work, name: str, detail: Mapping[str, Any]) -> None:
@@ -19,6 +25,31 @@ def set_mark(work: Work, name: str, detail: Mapping[str, Any]) -> None:
     work.session.execute(
         statement.on_conflict_do_update(index_elements=["name"], set_={"at": work.now, "detail": row["detail"]})
     )
+
+
+def begun(work: Work, name: str) -> datetime:
+    """Since when we have been looking: noted at the first look."""
+    statement = insert(SystemMark).values({"name": name, "at": work.now, "detail": {}})
+    work.session.execute(statement.on_conflict_do_nothing(index_elements=["name"]))
+    return work.session.exec(select(SystemMark.at).where(SystemMark.name == name)).one()
+
+
+def note_fault(work: Work, reference: str, what: str) -> None:
+    """The clocks of a complaint could not be calculated now."""
+    recent = work.now - STILL_A_FAULT
+    told = {k: v for k, v in _faults(work).items() if datetime.fromisoformat(v["at"]) > recent}
+    set_mark(work, CLOCK_FAULTS, told | {reference: {"at": work.now.isoformat(), "what": what}})
+
+
+def faults(work: Work) -> dict[str, str]:
+    """References of complaints whose clocks cannot be calculated, with why."""
+    recent = work.now - STILL_A_FAULT
+    return {ref: v["what"] for ref, v in _faults(work).items() if datetime.fromisoformat(v["at"]) > recent}
+
+
+def _faults(work: Work) -> Mapping[str, Any]:
+    row = work.session.get(SystemMark, CLOCK_FAULTS)
+    return row.detail if row is not None else {}
 
 
 def marks(work: Work) -> dict[str, SystemMark]:

@@ -54,15 +54,17 @@ def doctor(
         backlog = work.session.exec(
             select(func.count()).where(Outbox.state == IntentState.PENDING, col(Outbox.next_at) < work.now)
         ).one()
+        faults = marks.faults(work)
         last = {name: mark.at for name, mark in marks.marks(work).items()}
-    found |= {"dead_letters": dead, "overdue_intents": backlog, "last": last}
+    found |= {"dead_letters": dead, "overdue_intents": backlog, "clock_faults": sorted(faults), "last": last}
     the.background.drain()
     mended = repair and found["prefect"] == "reachable"
-    healthy = (clean or mended) and not dead and not found.get("stuck")
+    healthy = (clean or mended) and not dead and not faults and not found.get("stuck")
     found["healthy"] = healthy
     emit(found, as_json, facts("Doctor", {k: _short(v) for k, v in found.items()}))
     if not healthy and not as_json:
         hint = "complaints outbox list --state dead" if dead else "complaints doctor --repair"
+        hint = f"complaints sla explain {min(faults)}" if faults else hint
         out.print(f"Something is wrong. Next: {hint}")
     if not healthy:
         sys.exit(1)

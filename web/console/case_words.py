@@ -9,6 +9,7 @@ from typing import Any
 
 from complaints.domain.ledger import Ledger
 from complaints.domain.policy import PolicyBundle
+from complaints.domain.sla_policy import Profile
 from complaints.services.view import Relation
 from complaints.store.tables import Clock, Event
 from web.console.fields import Choices
@@ -47,6 +48,9 @@ _SAID: Mapping[str, str] = {
     "uphold_outcome": N_("The review leaves the outcome as it is."),
     "change_outcome": N_("The review changes the outcome: %(finding)s."),
     "refer_externally": N_("Referred to %(body)s."),
+    "external_accepts": N_("The external body has accepted the case."),
+    "holding_response": N_("The customer was told that the final answer takes longer."),
+    "informed": N_("The customer was told by telephone or letter: %(letter)s."),
     "external_changes": N_("The external body demands a change."),
     "external_closes": N_("The external body closed its case."),
     "withdraw": N_("The complaint was withdrawn."),
@@ -152,9 +156,16 @@ class CaseWords:
     def profile(self, key: str) -> str:
         """The rule a profile stands for."""
         found = self.policy.sla.profile(key)
-        if found is None:
-            return key
-        return found.title_zh if self.label.speech.language == "zh-CN" else found.title_en
+        return key if found is None else found.title(self.label.speech.language)
+
+    def rule(self, clock: Clock) -> Profile | None:
+        """The profile that a clock is of: citation, evidence, days in force."""
+        return self.policy.sla.profile(clock.profile)
+
+    def follows(self, clock: Clock) -> str:
+        """The clock that governs when this one is over; empty where it hands on to none."""
+        rule = self.policy.sla.clock(clock.profile, clock.name)
+        return self.label("clock", rule.next) if rule and rule.next else ""
 
     def event(self, event: Event) -> str:
         """What happened, as a sentence without who and when."""
@@ -175,6 +186,8 @@ class CaseWords:
         data = self._named(event.data)
         if "clock" in data:
             data["clock"] = self.clock(str(data["clock"]))
+        if "letter" in data:
+            data["letter"] = self.label("message", str(data["letter"]))
         if "gate" in data:
             data["step"] = self.label("step", str(data["gate"]).rpartition("-")[0])
         data["percent"] = f"{float(data.get('share', 0)):.0%}"

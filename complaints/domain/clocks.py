@@ -83,7 +83,9 @@ def _heard(policy: PolicyBundle) -> _Heard:
     known = _HEARD.get(policy.hash)
     if known is None:
         rules = [c for p in policy.sla.profiles for c in p.clocks]
-        starting = frozenset({e for c in rules for e in (c.starts, *c.restarts)} | RECLASSIFIES | _BEGINS_WORK)
+        starting = frozenset(
+            {e for c in rules for e in (c.starts, *c.restarts)} | RECLASSIFIES | _BEGINS_WORK | {"reopen"}
+        )
         others = frozenset({e for c in rules for e in (*c.stops, *c.continues)})
         known = _HEARD[policy.hash] = _Heard(starting | others, starting)
     return known
@@ -180,14 +182,17 @@ def _start(
 ) -> Running | None:
     """Start the clock, or a fresh round of it; a profile that is selected late counts from the receipt all the same.
 
+    A case that ended without an answer and is reopened owes one anew, counted from the reopening.
+
     `selected`: the profile has come to apply by this event, perhaps again (then the clocks it had were cancelled).
     """
     late = rule.starts == "received" and event.kind in RECLASSIFIES
     begins = event.kind == rule.starts or (rule.starts in _BEGINS_WORK and event.kind in _BEGINS_WORK)
-    if not (late or begins or event.kind in rule.restarts):
-        return None
     mine = [c for c in found if c.profile == profile and c.name == rule.name]
-    again = bool(mine) and event.kind in rule.restarts
+    owed = event.kind == "reopen" and rule.answers and bool(mine) and mine[-1].ledger.cancelled
+    if not (late or begins or owed or event.kind in rule.restarts):
+        return None
+    again = owed or (bool(mine) and event.kind in rule.restarts)
     there = bool(mine) and not (selected and all(c.ledger.cancelled for c in mine))
     if not again and (there or not (late or begins)):
         return None

@@ -170,8 +170,8 @@ class ClockPolicy(SlaSection):
     extension: ExtensionRule | None = Field(default=None, description="How it may be extended; without it, not at all.")
     ladder: Code | None = Field(default=None, description="Ladder of `ladders.toml` that it climbs.")
     rungs: tuple[RungPolicy, ...] = Field(default=(), description="Rungs of its own.")
-    next: Code | None = Field(
-        default=None, description="Clock of the same profile that governs when this one is over; it is the promise."
+    next: str = Field(
+        default="", description="Clock of the same profile that governs when this one is over; it is the promise then."
     )
 
     @property
@@ -286,6 +286,10 @@ class SlaPolicy(SlaSection):
     @cached_property
     def _clocks(self) -> dict[tuple[str, str], ClockPolicy]:
         return {(p.key, c.name): c for p in self.profiles for c in p.clocks}
+
+    def successor(self, profile: str, clock: ClockPolicy) -> ClockPolicy | None:
+        """The clock that governs when this one is over. Versions stored long ago have free words in `next`."""
+        return self.clock(profile, clock.next.rpartition(".")[2]) if clock.next else None
 
     def rungs(self, clock: ClockPolicy) -> tuple[RungPolicy, ...]:
         """The clock's own rungs and those of its ladder."""

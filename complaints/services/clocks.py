@@ -77,7 +77,8 @@ def promises(work: Work, complaint: Complaint) -> list[Promise]:
     for clock in of(work, complaint):
         rule, days = spec_of(policy, clock)
         profile = policy.sla.profile(clock.profile)
-        if clock.state == "running" and clock.due_at is not None and rule.answers and not rule.next and profile:
+        handed_on = policy.sla.successor(clock.profile, rule) is not None
+        if clock.state == "running" and clock.due_at is not None and rule.answers and not handed_on and profile:
             found.append(Promise(profile, clock, last_day(clock.due_at, days)))
     return sorted(found, key=lambda one: one.clock.due_at or work.now)
 

@@ -14,6 +14,9 @@ from complaints.store.unit import Work
 
 #: Name of the mark whose detail says which complaints' clocks cannot be calculated.
 CLOCK_FAULTS = "clock_faults"
+#: Name of the mark that says since when somebody looks whether the clock ticks.
+WATCH = "watch"
+_NOT_REGULAR = frozenset({CLOCK_FAULTS, WATCH})
 #: They are tried every few minutes; what has not failed again for so long has been mended.
 STILL_A_FAULT = timedelta(minutes=15)
 
@@ -53,5 +56,5 @@ def _faults(work: Work) -> Mapping[str, Any]:
 
 
 def marks(work: Work) -> dict[str, SystemMark]:
-    """All marks by name."""
-    return {m.name: m for m in work.session.exec(select(SystemMark)).all()}
+    """What happens regularly, by name: the age of each mark says whether it still does."""
+    return {m.name: m for m in work.session.exec(select(SystemMark)).all() if m.name not in _NOT_REGULAR}

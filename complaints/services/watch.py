@@ -23,7 +23,7 @@ _TAGS = ("operations",)
 def clock_stands_still(work: Work) -> bool:
     """Alert once an hour while the SLA clock has not ticked for `SILENT`."""
     last = marks.marks(work).get("sla_clock")
-    since = last.at if last is not None else marks.begun(work, "watch")
+    since = last.at if last is not None else marks.begun(work, marks.WATCH)
     if work.now - since < SILENT:
         return False
     minutes = int((work.now - since).total_seconds() // 60)

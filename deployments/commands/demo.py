@@ -121,12 +121,17 @@ def _explain_ladder(app: App, office: Office) -> None:
     reference = next(r for r, sample in office.plays.items() if sample["play"] == "ladder")
     events = office.people["sun.yu"].get(f"/complaints/{reference}/timeline").raise_for_status().json()
     fired = [e for e in events if e["kind"] == "rung_fired" and e["data"]["clock"].startswith("demo.")]
-    out.print(f"[bold]{reference} climbed its ladder[/bold] (complaints sla explain {reference})", highlight=False)
+    climbed = "climbed its ladder" if fired else "has not begun to climb its ladder yet"
+    out.print(f"[bold]{reference} {climbed}[/bold]", highlight=False)
+    again = f"COMPLAINTS_HOME={app.settings.home} complaints sla explain {reference} --clock demo.resolve"
+    out.print(f"  while this system is up: {again}", highlight=False, soft_wrap=True)
     for event in fired:
         data = event["data"]
         out.print(
             f"  {event['at'][11:19]}  {data['clock']} {data['rung']}: {', '.join(data['actions'])}", highlight=False
         )
+    if not fired:
+        return  # time was up before the case was routed
     with app.store.reading(OPERATOR) as work:
         for clock, _, lines in clocks.explained(work, access.see(work, reference), "demo.resolve"):
             out.print(f"  {clock.profile}.{clock.name}, {clock.state}", highlight=False)

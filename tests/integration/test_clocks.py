@@ -227,6 +227,17 @@ def test_pain_09_a_reopened_case_is_not_overdue_at_once(desk: Desk) -> None:
     assert clocks.tick(desk.store) == 0
 
 
+def test_a_case_that_ended_without_an_answer_owes_one_anew_when_it_is_reopened(desk: Desk) -> None:
+    case = desk.submit(jurisdiction="uk")
+    desk.act(case, desk.agent, "reject", reason="Not our contract.")
+    desk.at += 20 * DAY
+    desk.act(case, desk.lead, "reopen", reason="It is our contract after all.")
+    final = desk.clocks(case)["fca.final"]
+    assert (final.round, final.state, final.started_at) == (2, "running", desk.now())
+    assert desk.complaint(case).due_at is not None
+    assert clocks.tick(desk.store) == 0, "nothing is late at once"
+
+
 def test_new_facts_restart_the_clock_whose_rule_says_so(desk: Desk) -> None:
     case = desk.submit(jurisdiction="cn_fin")
     first = due(desk, case, "cn_nfra.decision")

@@ -165,7 +165,8 @@ class CaseWords:
     def follows(self, clock: Clock) -> str:
         """The clock that governs when this one is over; empty where it hands on to none."""
         rule = self.policy.sla.clock(clock.profile, clock.name)
-        return self.label("clock", rule.next) if rule and rule.next else ""
+        after = self.policy.sla.successor(clock.profile, rule) if rule else None
+        return self.label("clock", after.name) if after else ""
 
     def event(self, event: Event) -> str:
         """What happened, as a sentence without who and when."""

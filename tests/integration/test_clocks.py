@@ -718,6 +718,17 @@ def test_the_policy_names_the_jurisdiction_of_what_comes_without_one(desk: Desk)
     assert desk.complaint(other).profiles == ["default", "fca"]
 
 
+def test_a_category_may_name_the_rules_that_hold_for_it(desk: Desk) -> None:
+    data = bundle().model_dump(mode="json")
+    for category in data["taxonomy"]["categories"]:
+        category["profiles"] = ["psd2"] if category["key"] == "product_quality" else []
+    begin_again(desk, PolicyBundle.model_validate(data | {"hash": "7" * 64}))
+    case = desk.submit()
+    assert (desk.complaint(case).category, desk.complaint(case).profiles) == ("product_quality", ["default", "psd2"])
+    desk.act(case, desk.lead, "reclassify", category="delivery", reason="It never came.")
+    assert desk.complaint(case).profiles == ["default"]
+
+
 # -- a life replayed says what happened
 
 

@@ -21,8 +21,9 @@ CLOCK_EVENTS = frozenset(
     {
         "received", "classified", "route", "confirm_triage", "acknowledged", "submit_findings", "fast_track", "decide",
         "approve", "send_back", "finish_remedies", "send_response", "appeal", "uphold_outcome", "change_outcome",
-        "refer_externally", "external_changes", "external_closes", "confirm", "confirmation_timeout", "withdraw",
-        "reject", "merge", "reopen", "new_facts", "acknowledgment_bounced", "archive",
+        "refer_externally", "external_accepts", "external_changes", "external_closes", "confirm",
+        "confirmation_timeout", "holding_response", "withdraw", "reject", "merge", "reopen",
+        "new_facts", "acknowledgment_bounced", "archive",
     }
 )  # fmt: skip
 _NEED_CALENDAR = frozenset({Unit.WORKING_MINUTES, Unit.WORKING_HOURS, Unit.BUSINESS_DAYS})
@@ -214,8 +215,13 @@ class _Checks:
                 yield at(source, key, "unknown category")
         for name in _twice([c.name for c in profile.clocks]):
             yield at(source, name, f"the clock '{name}' is declared twice")
+        others = {c.name for c in profile.clocks}
         for clock in profile.clocks:
             yield from self._clock(source, clock)
+            if clock.next and clock.next not in others - {clock.name}:
+                yield at(
+                    source, "next", f"clock '{clock.name}': hands on to '{clock.next}', no other clock of the profile"
+                )
 
     def _clock(self, source: str, clock: ClockPolicy) -> Iterator[Problem]:
         of, at = f"clock '{clock.name}'", self.files.at

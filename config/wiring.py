@@ -16,10 +16,12 @@ from sqlalchemy import Engine
 from complaints import crashpoints
 from complaints.archive.bag import BagReceipt, write_bag
 from complaints.archive.dossier import Dossier
-from complaints.domain.ports import Candidate, Classifier, Renderer, Sender
+from complaints.domain.policy import PolicyBundle
+from complaints.domain.ports import SYSTEM, Actor, Candidate, Classifier, Renderer, Sender
 from complaints.notify.render import TemplateRenderer
 from complaints.notify.sender import AppriseSender
 from complaints.runs.prefect_api import PrefectRuns
+from complaints.services import administration
 from complaints.services.dispatch import LEASE, Dispatcher
 from complaints.services.oidc import SignOn
 from complaints.services.tracking import Tracking
@@ -58,10 +60,33 @@ class App:
 
     @cached_property
     def policies(self) -> StoredPolicies:
-        """All activated policies; the first start activates the configured directory."""
+        """All activated policies. Only an installation that has none yet takes the configured folder as its first."""
         book = StoredPolicies(self.engine, wall_clock)
-        book.activate(load_policy(self.settings.policy_dir))
+        if not book.versions():
+            self._activate(book, load_policy(self.settings.policy_dir), SYSTEM, None)
         return book
+
+    def activate_policy(
+        self, bundle: PolicyBundle, actor: Actor, since: datetime | None = None, by: str | None = None
+    ) -> bool:
+        """Put a policy in force from `since`; without it now, and only if this installation has never had it.
+
+        The log of administration says by whom (`by`, or the actor's own name). False when nothing changed.
+        """
+        return self._activate(self.policies, bundle, actor, since, by)
+
+    def adopt_policy(self, actor: Actor) -> bool:
+        """Put the configured folder in force where it has changed; only a start of the whole system does this."""
+        return self.activate_policy(load_policy(self.settings.policy_dir), actor)
+
+    def _activate(
+        self, book: StoredPolicies, bundle: PolicyBundle, actor: Actor, since: datetime | None, by: str | None = None
+    ) -> bool:
+        changed = book.activate(bundle, by or actor.name, since)
+        if changed:
+            with Store(self.engine, book, wall_clock).work(actor) as work:
+                administration.policy_activated(work, bundle, by or actor.name, since or work.now)
+        return changed
 
     @cached_property
     def background(self) -> Background:

@@ -163,13 +163,16 @@ class Office:
         if play == "extension" and not self._extended(reference):
             return None
         if play in ("question", "pause") and reference not in self.asked:
-            self.asked.add(reference)
             question = (
                 "请告诉我们购买日期,最好附上照片。"
                 if zh
                 else "Please tell us the date, and send a photograph if you can."
             )
-            self.people["grace"].post(f"/complaints/{reference}/actions/ask_customer", json={"question": question})
+            told = self.people["grace"].post(
+                f"/complaints/{reference}/actions/ask_customer", json={"question": question}
+            )
+            if told.is_success:  # else the next round asks
+                self.asked.add(reference)
             return None
         if play in ("question", "pause") and self._status(reference) == "awaiting_customer":
             return None
@@ -184,19 +187,22 @@ class Office:
 
     def _breached(self, reference: str) -> bool:
         """Has the demonstration's clock climbed its ladder beyond the due time?"""
-        events = self.people["grace"].get(f"/complaints/{reference}/timeline").raise_for_status().json()
-        return any(e["kind"] == "rung_fired" and e["data"]["rung"] == "100%" for e in events)
+        return any(e["kind"] == "rung_fired" and e["data"]["rung"] == "100%" for e in self._events(reference))
+
+    def _events(self, reference: str) -> list[Json]:
+        events: list[Json] = self.people["grace"].get(f"/complaints/{reference}/timeline").raise_for_status().json()
+        return events
 
     def _extended(self, reference: str) -> bool:
         """More time was asked for and granted."""
         if reference not in self.asked:
-            self.asked.add(reference)
             reason = "需要气象和物业的证明材料" if self.plays[reference]["language"] != "en" else "we wait for papers"
-            body = {"clock": "demo.resolve", "days": 60, "reason": reason}
-            self.people["tom"].post(f"/complaints/{reference}/actions/request_extension", json=body)
+            body = {"clock": "demo_calm.resolve", "days": 60, "reason": reason}
+            told = self.people["grace"].post(f"/complaints/{reference}/actions/request_extension", json=body)
+            if told.is_success:  # else the next round asks
+                self.asked.add(reference)
             return False
-        tasks = self.people["grace"].get("/tasks", params={"reference": reference, "kind": "extension"}).json()
-        return not tasks["items"]
+        return any(e["kind"] == "extend" for e in self._events(reference))
 
     def _remedies(self, play: str, zh: bool) -> list[Json]:
         large = play in ("approval", "send_back")
@@ -249,6 +255,9 @@ class Office:
 
     def _extension(self, task: Json, sample: Json, zh: bool) -> Json:
         return {"approve": True, "reason": "同意延期" if zh else "granted"}
+
+    def _inform(self, task: Json, sample: Json, zh: bool) -> Json:
+        return {"told": True, "words": "已电话告知" if zh else "told by telephone"}
 
     def _management_review(self, task: Json, sample: Json, zh: bool) -> Json:
         return {"measures": "增派人手,今天内处理完" if zh else "A second agent helps; to be finished today"}

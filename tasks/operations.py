@@ -28,6 +28,7 @@ def sweep_intents(most: int = 500) -> int:
         list(pool.map(app().dispatcher.act, due))
     with app().store.work(SYSTEM) as work:
         watch.clock_stands_still(work)
+        watch.clocks_fail(work)
         marks.set_mark(work, "dispatch", {"count": len(due)})
     return len(due)
 
@@ -36,7 +37,9 @@ def sweep_intents(most: int = 500) -> int:
 def tick() -> dict[str, int]:
     """Fire rungs that are due and end waiting whose time is over."""
     done = {"rungs": clocks.tick(app().store), "waits": timers.end_waiting(app().store)}
-    _mark("sla_clock", sum(done.values()))
+    with app().store.work(SYSTEM) as work:
+        done["untold"] = watch.extensions_untold(work)
+        marks.set_mark(work, "sla_clock", {"count": sum(done.values())})
     return done
 
 

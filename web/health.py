@@ -62,7 +62,11 @@ def _from(figures: Figures, up: float) -> dict[str, Any]:
     regular = {name: (figures.marks.get(name), late) for name, late in _REGULAR.items()}
     backlog, waiting = figures.oldest_pending, figures.oldest_unlaunched
     return {
-        "clock": {"ok": punctual(tick, CLOCK_LATE), "last_tick_seconds_ago": tick},
+        "clock": {
+            "ok": punctual(tick, CLOCK_LATE) and not figures.clock_faults,
+            "last_tick_seconds_ago": tick,
+            "complaints_not_calculated": figures.clock_faults,
+        },
         **{name: {"ok": punctual(age, late), "last_seconds_ago": age} for name, (age, late) in regular.items()},
         "outbox": {
             "ok": backlog is None or backlog < BACKLOG_LATE,

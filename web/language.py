@@ -5,7 +5,7 @@ from __future__ import annotations
 import gettext
 import io
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from functools import cache
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -90,10 +90,11 @@ class Speech:
         found = words(self.language, self.room).gettext(text)
         return found % values if values else found
 
-    def day(self, at: datetime) -> str:
-        """A date."""
+    def day(self, at: datetime | date) -> str:
+        """A date; of an instant the day here."""
         pattern = "y年M月d日" if self.language is Language.ZH else "d MMMM y"
-        return format_date(at.astimezone(self.zone), pattern, locale=self.locale)
+        day = at.astimezone(self.zone).date() if isinstance(at, datetime) else at
+        return format_date(day, pattern, locale=self.locale)
 
     def moment(self, at: datetime) -> str:
         """A date with time of day, to the minute."""

@@ -21,7 +21,7 @@ from sqlmodel import col, select
 
 from complaints.domain.ports import SYSTEM
 from complaints.domain.vocabulary import IntentState, Status
-from complaints.services.marks import marks
+from complaints.services.marks import faults, marks
 from complaints.store.tables import Complaint, Outbox
 from config.settings import WORK_POOL
 from config.wiring import App, wall_clock
@@ -39,6 +39,7 @@ class Figures:
     unlaunched: int = 0
     oldest_unlaunched: float | None = None
     marks: dict[str, float] = field(default_factory=dict)
+    clock_faults: int = 0
 
 
 class Remembered(Generic[T]):
@@ -93,6 +94,7 @@ class Pulse:
                 unlaunched=int(unlaunched),
                 oldest_unlaunched=_age(oldest, now),
                 marks={name: (now - mark.at).total_seconds() for name, mark in marks(work).items()},
+                clock_faults=len(faults(work)),
             )
 
     def database(self) -> tuple[dict[str, Any], Figures | None]:

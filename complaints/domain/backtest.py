@@ -46,7 +46,7 @@ def replay(policy: PolicyBundle, case: Case, log: Iterable[LogEntry]) -> tuple[C
     """The clocks of one case, had it begun under `policy`."""
     clocks = Clocks()
     for entry in log:
-        case = after(case, entry.kind, entry.to_status, entry.data)
+        case = after(case, entry.kind, entry.to_status, entry.data, entry.at)
         moved = entry.from_status is not None and entry.from_status != entry.to_status
         happened = Happened(entry.kind, entry.at, moved)
         if concerns(policy, happened):

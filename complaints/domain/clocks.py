@@ -12,16 +12,18 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from complaints.domain.businesstime import Budget
+from complaints.domain.calendars import calendar
 from complaints.domain.ledger import Ledger
 from complaints.domain.policy import PolicyBundle
-from complaints.domain.sla_policy import ClockPolicy
-from complaints.domain.vocabulary import ClosingCategory, Severity, Status
+from complaints.domain.sla_policy import ClockPolicy, Profile
+from complaints.domain.vocabulary import OPEN, Severity, Status
 
 #: Events after which category, severity or jurisdiction may select other profiles or budgets.
 RECLASSIFIES = frozenset({"received", "classified", "reclassify", "refer_externally"})
 #: Clocks that start when work on the case begins also start when a person confirmed the triage.
 _BEGINS_WORK = frozenset({"route", "confirm_triage"})
-_ENDS_ALL = frozenset({ClosingCategory.WITHDRAWN, ClosingCategory.MERGED, ClosingCategory.REJECTED})
+#: While the case is here, our answer to it is still to come.
+_AT_WORK = OPEN - {Status.CONFIRMING, Status.EXTERNAL}
 _PAUSING = {
     Status.AWAITING_CUSTOMER: "awaiting_customer",
     Status.AWAITING_THIRD_PARTY: "awaiting_third_party",
@@ -38,6 +40,10 @@ class Case(NamedTuple):
     severity: Severity = Severity.MODERATE
     jurisdiction: str = ""
     closing: str | None = None
+    acknowledged_at: datetime | None = None
+    purpose: str = ""  #: for what a third party is asked, while it is
+    body: str = ""  #: the external body, while the case is with one
+    referred_at: datetime | None = None  #: since when it is
 
 
 class Happened(NamedTuple):
@@ -77,7 +83,9 @@ def _heard(policy: PolicyBundle) -> _Heard:
     known = _HEARD.get(policy.hash)
     if known is None:
         rules = [c for p in policy.sla.profiles for c in p.clocks]
-        starting = frozenset({e for c in rules for e in (c.starts, *c.restarts)} | RECLASSIFIES | _BEGINS_WORK)
+        starting = frozenset(
+            {e for c in rules for e in (c.starts, *c.restarts)} | RECLASSIFIES | _BEGINS_WORK | {"reopen"}
+        )
         others = frozenset({e for c in rules for e in (*c.stops, *c.continues)})
         known = _HEARD[policy.hash] = _Heard(starting | others, starting)
     return known
@@ -98,7 +106,7 @@ def may_start(policy: PolicyBundle, event: Happened) -> bool:
 
 def react(policy: PolicyBundle, case: Case, clocks: Clocks, event: Happened) -> Clocks:
     """The clocks after an event. `case` is the complaint as it stands after it."""
-    profiles = _applying(policy, case) if event.kind in RECLASSIFIES else clocks.profiles
+    profiles = _applying(policy, case, event) if event.kind in RECLASSIFIES else clocks.profiles
     found = list(clocks.running)
     if profiles != clocks.profiles:
         found = [c if c.profile in profiles else _ended(c, event.at) for c in found]
@@ -141,16 +149,28 @@ def _ended(clock: Running, at: datetime) -> Running:
     return clock._replace(ledger=clock.ledger.cancel(at)) if clock.ledger.running else clock
 
 
-def _applying(policy: PolicyBundle, case: Case) -> tuple[str, ...]:
+def _applying(policy: PolicyBundle, case: Case, event: Happened) -> tuple[str, ...]:
+    """Keys of the profiles that apply, in file order. Days are those of the profile's own time zone."""
     category = policy.taxonomy.category(case.category)
-    found = policy.sla.applying(
-        jurisdiction=case.jurisdiction,
-        category=case.category,
-        category_profiles=category.profiles if category else (),
-        external=case.status is Status.EXTERNAL,
-        on=case.received_at.date(),
-    )
-    return tuple(p.key for p in found)
+    named = category.profiles if category else ()
+
+    def applies(profile: Profile) -> bool:
+        rule = profile.applies
+        since = (case.referred_at or event.at) if rule.external else case.received_at
+        zone = calendar(policy.hash, policy.sla, profile.calendar).zone
+        return (
+            profile.in_force(since.astimezone(zone).date())
+            and (case.status is Status.EXTERNAL or not rule.external)
+            and (
+                rule.all
+                or (case.jurisdiction != "" and case.jurisdiction in rule.jurisdictions)
+                or (case.category != "" and case.category in rule.categories)
+                or profile.key in named
+                or any(word.casefold() in case.body.casefold() for word in rule.bodies)
+            )
+        )
+
+    return tuple(p.key for p in policy.sla.profiles if applies(p))
 
 
 def _budget(rule: ClockPolicy, severity: Severity) -> Budget:
@@ -162,43 +182,66 @@ def _start(
 ) -> Running | None:
     """Start the clock, or a fresh round of it; a profile that is selected late counts from the receipt all the same.
 
+    A case that ended without an answer and is reopened owes one anew, counted from the reopening.
+
     `selected`: the profile has come to apply by this event, perhaps again (then the clocks it had were cancelled).
     """
     late = rule.starts == "received" and event.kind in RECLASSIFIES
     begins = event.kind == rule.starts or (rule.starts in _BEGINS_WORK and event.kind in _BEGINS_WORK)
-    if not (late or begins or event.kind in rule.restarts):
-        return None
     mine = [c for c in found if c.profile == profile and c.name == rule.name]
-    again = bool(mine) and event.kind in rule.restarts
+    owed = event.kind == "reopen" and rule.answers and bool(mine) and mine[-1].ledger.cancelled
+    if not (late or begins or owed or event.kind in rule.restarts):
+        return None
+    again = owed or (bool(mine) and event.kind in rule.restarts)
     there = bool(mine) and not (selected and all(c.ledger.cancelled for c in mine))
     if not again and (there or not (late or begins)):
         return None
+    if rule.answers and case.status not in _AT_WORK:
+        return None  # the answer has been given: nothing would fulfil the duty, unless the case goes back to work
     for old in mine:
         if old.ledger.running:
             found[found.index(old)] = _ended(old, event.at)
     start = case.received_at if rule.starts == "received" and not again else event.at
-    return Running(profile, rule.name, len(mine) + 1, Ledger.start(start, _budget(rule, case.severity)))
+    book = Ledger.start(start, _budget(rule, case.severity))
+    if late and case.acknowledged_at is not None and "acknowledged" in rule.stops:
+        book = book.stop(case.acknowledged_at)  # done before the rule came to apply
+    return Running(profile, rule.name, len(mine) + 1, book)
 
 
 def _follow(policy: PolicyBundle, case: Case, clock: Running, event: Happened) -> Running:
     rule, book = policy.sla.clock(clock.profile, clock.name), clock.ledger
     if rule is None or not (book.running or event.kind in rule.continues):
         return clock
-    if case.closing in _ENDS_ALL and case.status is Status.CLOSED:
-        book = book.cancel(event.at)
     if event.kind in rule.stops:
         book = book.stop(event.at)
     elif event.kind in rule.continues and not book.cancelled:
         book = book.continue_(event.at)
+    if book.running and event.moved and case.status is Status.CLOSED:
+        book = _closed(rule, case, book, event.at)
     if book.running:
-        reason, budget = _PAUSING.get(case.status), _budget(rule, case.severity)
-        book = book.pause(event.at, reason) if reason in rule.pauses else book.resume(event.at)
+        reason, budget = _standing(rule, case), _budget(rule, case.severity)
+        book = book.pause(event.at, reason) if reason else book.resume(event.at)
         if budget != book.budget_now:
             book = book.rebudget(event.at, budget, f"severity {case.severity}")
     return clock if book is clock.ledger else Running(clock.profile, clock.name, clock.round, book)
 
 
-def after(case: Case, kind: str, to_status: str | None, data: Mapping[str, Any]) -> Case:
+def _closed(rule: ClockPolicy, case: Case, book: Ledger, at: datetime) -> Ledger:
+    """The case has ended, and with it the duty; only an acknowledgment is owed until it has arrived."""
+    if case.closing in rule.cancels:
+        return book.cancel(at)
+    return book if "acknowledged" in rule.stops else book.stop(at)
+
+
+def _standing(rule: ClockPolicy, case: Case) -> str | None:
+    """Why the clock stands still in the case's status, if it does."""
+    if case.status is Status.AWAITING_THIRD_PARTY and case.purpose in rule.pauses:
+        return case.purpose
+    reason = _PAUSING.get(case.status)
+    return reason if reason in rule.pauses else None
+
+
+def after(case: Case, kind: str, to_status: str | None, data: Mapping[str, Any], at: datetime) -> Case:
     """The case after an event of its log, for replays: what the event says changed."""
     changes: dict[str, Any] = {}
     if to_status is not None and to_status != case.status:
@@ -206,7 +249,7 @@ def after(case: Case, kind: str, to_status: str | None, data: Mapping[str, Any])
     if kind == "classified":
         changes |= {"category": data["category"], "severity": Severity(data["severity"])}
     elif kind == "reclassify":
-        changes |= {k: data[k][1] for k in ("category", "severity") if k in data}
+        changes |= {k: data[k][1] for k in ("category", "severity", "jurisdiction") if k in data}
         if "severity" in changes:
             changes["severity"] = Severity(changes["severity"])
     elif kind in ("withdraw", "merge", "reject"):
@@ -215,4 +258,10 @@ def after(case: Case, kind: str, to_status: str | None, data: Mapping[str, Any])
         changes["received_at"] = min(case.received_at, datetime.fromisoformat(data["earlier_receipt"]))
     elif kind == "reopen":
         changes["closing"] = None
+    elif kind in ("acknowledged", "acknowledgment_bounced"):
+        changes["acknowledged_at"] = at if kind == "acknowledged" else None
+    elif kind == "ask_third_party":
+        changes["purpose"] = data.get("purpose", "")
+    elif kind == "refer_externally":
+        changes |= {"body": data.get("body", ""), "referred_at": at}
     return case._replace(**changes) if changes else case

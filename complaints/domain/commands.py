@@ -10,7 +10,7 @@ from uuid import UUID
 from pydantic import ConfigDict, Field, model_validator
 
 from complaints.domain.forms import Code, Form, Line, OptionalWords, RemedyProposal, Words
-from complaints.domain.vocabulary import Audience, LinkKind, Severity
+from complaints.domain.vocabulary import AskedFor, Audience, LinkKind, Severity
 
 
 class Withdraw(Form):
@@ -50,6 +50,10 @@ class AskThirdParty(Form):
     party: Line = Field(description="Who is asked.")
     question: Words = Field(description="The question.")
     email: Line | None = Field(default=None, description="Where it is sent; empty: you ask yourself.")
+    purpose: AskedFor = Field(
+        default=AskedFor.INFORMATION,
+        description="An appraisal stops some legal clocks; the complainant is told of it.",
+    )
 
 
 class ThirdPartyReplied(Form):
@@ -66,13 +70,13 @@ class Assign(Form):
 
 
 class Reclassify(Form):
-    """Correct category, severity or team; what the clocks counted stays."""
+    """Correct category, severity, team or jurisdiction; what the clocks counted stays."""
 
     model_config = ConfigDict(
         json_schema_extra={
             "anyOf": [
                 {"required": [name], "properties": {name: {"type": "string"}}}
-                for name in ("category", "severity", "team")
+                for name in ("category", "severity", "team", "jurisdiction")
             ]
         }
     )
@@ -80,12 +84,15 @@ class Reclassify(Form):
     category: Code | None = Field(default=None, description="New category.")
     severity: Severity | None = Field(default=None, description="New severity.")
     team: Code | None = Field(default=None, description="New team.")
+    jurisdiction: Code | None = Field(
+        default=None, description="New jurisdiction tag; it selects the regulatory profiles, e.g. `cn_fin_complex`."
+    )
     reason: Words = Field(description="Why.")
 
     @model_validator(mode="after")
     def _something(self) -> Reclassify:
-        if self.category is None and self.severity is None and self.team is None:
-            raise ValueError("category: give a new category, severity or team")
+        if self.category is None and self.severity is None and self.team is None and self.jurisdiction is None:
+            raise ValueError("category: give a new category, severity, team or jurisdiction")
         return self
 
 
@@ -127,6 +134,19 @@ class ReferExternally(Form):
 
     body: Line = Field(description="The body.")
     reason: Words = Field(description="Why, and on whose initiative.")
+
+
+class ExternalAccepts(Form):
+    """The outside body has accepted the case; its own time for mediation begins."""
+
+    body_reference: Line | None = Field(default=None, description="The body's case number.")
+    reason: OptionalWords = Field(default="", description="What the body wrote.")
+
+
+class HoldingResponse(Form):
+    """Tell the complainants that the final answer needs longer, and why; some rules count it as the answer in time."""
+
+    text: Words = Field(description="Where the matter stands and why it takes longer, as they will read it.")
 
 
 class LinkTo(Form):
@@ -216,9 +236,11 @@ COMMANDS: Mapping[str, type[Form]] = MappingProxyType(
         "appeal": Appeal,
         "reopen": Reopen,
         "refer_externally": ReferExternally,
+        "external_accepts": ExternalAccepts,
         "link": LinkTo,
         "new_facts": NewFacts,
         "request_extension": RequestExtension,
+        "holding_response": HoldingResponse,
         "propose_remedy": ProposeRemedy,
         "accept_remedy": AcceptRemedy,
         "verify_remedy": VerifyRemedy,

@@ -24,6 +24,7 @@ SEVERITY_WORDS: _Words = {
 _REASONS: _Words = {
     "awaiting_customer": ("waiting for the complainant", "等待投诉人答复"),
     "awaiting_third_party": ("waiting for a third party", "等待第三方"),
+    "appraisal": ("waiting for an appraisal", "等待鉴定结果"),
     "external": ("with the external body", "外部机构处理中"),
     "stopped": ("done, until it was taken up again", "已办结，其后恢复计时"),
 }

@@ -261,6 +261,19 @@ class ManagementReviewForm(Form):
     assignee: UUID | None = Field(default=None, description="New assignee, if it changes hands.")
 
 
+class InformForm(Form):
+    """A complainant who cannot be written to by e-mail was told by telephone or letter."""
+
+    told: bool = Field(description="They have been told (or the letter has been posted).")
+    words: OptionalWords = Field(default="", description="How and when; required where they could not be told.")
+
+    @model_validator(mode="after")
+    def _complete(self) -> InformForm:
+        if not self.told and not self.words:
+            raise ValueError("words: say what was tried")
+        return self
+
+
 FORMS: dict[StepKind, type[Form]] = {
     StepKind.TRIAGE: TriageForm,
     StepKind.INVESTIGATION: InvestigationForm,
@@ -274,4 +287,5 @@ FORMS: dict[StepKind, type[Form]] = {
     StepKind.CLOSURE: ClosureForm,
     StepKind.EXTENSION: ExtensionForm,
     StepKind.MANAGEMENT_REVIEW: ManagementReviewForm,
+    StepKind.INFORM: InformForm,
 }

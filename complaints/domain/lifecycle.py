@@ -149,6 +149,7 @@ def _rows() -> list[Transition]:
             S.EXTERNAL,
             _STAFF,
         ),
+        row("external_accepts", {S.EXTERNAL}, None, _STAFF),
         row("external_changes", {S.EXTERNAL}, S.DECIDING, _STAFF),
         row("external_closes", {S.EXTERNAL}, S.CLOSED, _STAFF),
         # -- ends
@@ -182,6 +183,7 @@ def _rows() -> list[Transition]:
             None,
             _LEADS | {Role.APPROVER},
         ),
+        row("holding_response", _BEFORE_RESPONSE | {S.REMEDYING, S.RESPONDING, S.REVIEWING}, None, _STAFF),
         row("refuse_extension", OPEN, None, _LEADS | {Role.APPROVER}),
         row("new_facts", OPEN, None, _STAFF | _CUSTOMER),
         row("add_note", OPEN | {S.CLOSED}, None, _STAFF | _MACHINE),

@@ -13,7 +13,7 @@ from typing import Annotated
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
 from complaints.domain.forms import Code
-from complaints.domain.sla_policy import SlaPolicy
+from complaints.domain.sla_policy import ExternalBody, SlaPolicy
 from complaints.domain.validation import CURRENCY
 from complaints.domain.vocabulary import Finding, Flag, Language, RemedyKind, Role, Severity
 
@@ -204,3 +204,11 @@ class PolicyBundle(Section):
     notifications: Notifications = Notifications()
     retention: Retention
     sla: SlaPolicy
+
+    def recourse(self, profiles: tuple[str, ...]) -> list[ExternalBody]:
+        """Where the complainant may turn under these profiles, each body once; else where policy says in general."""
+        found = [p.external_body for key in profiles if (p := self.sla.profile(key)) and p.external_body]
+        general = self.lifecycle.response.external_body
+        if not found and general is not None:
+            found = [ExternalBody(name_en=general.en, name_zh=general.zh)]
+        return list({body.name_en: body for body in found}.values())

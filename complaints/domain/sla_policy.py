@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_vali
 
 from complaints.domain.businesstime import Budget, Unit
 from complaints.domain.forms import Code
-from complaints.domain.vocabulary import Role, Severity
+from complaints.domain.vocabulary import ClosingCategory, Language, Role, Severity
 
 Clocktime = Annotated[str, StringConstraints(pattern=r"^([01]\d|2[0-3]):[0-5]\d-(([01]\d|2[0-3]):[0-5]\d|24:00)$")]
 Weekday = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
@@ -148,26 +148,41 @@ class ExtensionRule(SlaSection):
 class ClockPolicy(SlaSection):
     """One clock of a profile: what starts and stops it, how long, whether it pauses, its ladder.
 
-    `starts`, `stops`, `restarts` and `cancels` name events of the case log. A clock counts from the receipt of the
-    complaint when it starts with `received`, else from its starting event.
+    `starts`, `stops`, `restarts` and `continues` name events of the case log. A clock counts from the receipt of the
+    complaint when it starts with `received`, else from its starting event. When the case is closed, whatever still runs
+    ends (only the duty to acknowledge lives on); `cancels` says after which ends the duty counts as fallen away.
     """
 
     name: Code = Field(description="Name within the profile; `profile.name` names the clock.")
-    kind: Literal["internal", "regulatory"] = Field(description="A duty from a rule, or a target of our own.")
+    kind: Literal["internal", "regulatory", "external"] = Field(
+        description="A target of our own, a duty from a rule, or the duty of an external body: shown, never our breach."
+    )
     starts: Code = Field(default="received", description="Event that starts it; `received` counts from the receipt.")
     stops: tuple[Code, ...] = Field(description="Events by which the duty is done.")
     restarts: tuple[Code, ...] = Field(default=(), description="Events that begin a fresh round.")
     continues: tuple[Code, ...] = Field(default=(), description="Events that take a stopped clock up again.")
+    cancels: tuple[ClosingCategory, ...] = Field(
+        default=(ClosingCategory.WITHDRAWN, ClosingCategory.MERGED, ClosingCategory.REJECTED),
+        description="Ends of the case by which the duty falls away: cancelled, neither met nor missed.",
+    )
     budget: Duration = Field(description="How long.")
     by_severity: dict[Severity, Duration] = Field(default={}, description="Other budgets for some severities.")
     calendar: Code | Literal["24x7"] = Field(default="24x7", description="Calendar that working units are counted on.")
-    pauses: tuple[Literal["awaiting_customer", "awaiting_third_party", "external"], ...] = Field(
-        default=(), description="States of the case in which it stands still."
+    pauses: tuple[Literal["awaiting_customer", "awaiting_third_party", "appraisal", "external"], ...] = Field(
+        default=(),
+        description="States of the case in which it stands still; `appraisal`: a third party is asked to appraise.",
     )
     extension: ExtensionRule | None = Field(default=None, description="How it may be extended; without it, not at all.")
     ladder: Code | None = Field(default=None, description="Ladder of `ladders.toml` that it climbs.")
     rungs: tuple[RungPolicy, ...] = Field(default=(), description="Rungs of its own.")
-    next: str = Field(default="", description="What the complainant is told comes next.")
+    next: str = Field(
+        default="", description="Clock of the same profile that governs when this one is over; it is the promise then."
+    )
+
+    @property
+    def answers(self) -> bool:
+        """Only our answer to the complaint fulfils it."""
+        return "send_response" in self.stops
 
 
 class Letter(SlaSection):
@@ -179,12 +194,30 @@ class Letter(SlaSection):
 
 
 class Applies(SlaSection):
-    """To which complaints a profile applies: any of these, or all."""
+    """To which complaints a profile applies: any of these, or all; `external` narrows it down."""
 
     all: bool = Field(default=False, description="To every complaint.")
     jurisdictions: tuple[str, ...] = Field(default=(), description="To complaints of these jurisdictions.")
     categories: tuple[Code, ...] = Field(default=(), description="To complaints of these categories.")
-    external: bool = Field(default=False, description="Clocks of an external body's case.")
+    bodies: tuple[str, ...] = Field(
+        default=(), description="To complaints referred to an external body whose name contains one of these words."
+    )
+    external: bool = Field(
+        default=False, description="Only while the case is with an external body, and by the day of the referral."
+    )
+
+
+class ExternalBody(SlaSection):
+    """Where the complainant may turn under this rule."""
+
+    name_en: str = Field(description="Name in English; the letter must say it.")
+    name_zh: str = Field(description="Name in Chinese.")
+    address: str = Field(default="", description="How to reach it: post, telephone or web.")
+    refer_within: Duration | None = Field(default=None, description="How long after our answer it can be turned to.")
+
+    def name(self, language: Language) -> str:
+        """The name in `language`."""
+        return self.name_zh if language is Language.ZH else self.name_en
 
 
 class Profile(SlaSection):
@@ -199,7 +232,23 @@ class Profile(SlaSection):
     effective_until: date | None = Field(default=None, description="For complaints received until this day.")
     applies: Applies = Field(default=Applies(), description="Which complaints it applies to.")
     letter: Letter = Field(default=Letter(), description="What the response must say.")
+    external_body: ExternalBody | None = Field(default=None, description="Where the complainant may turn.")
     clocks: tuple[ClockPolicy, ...] = Field(description="Its clocks.")
+
+    def title(self, language: Language) -> str:
+        """The name in `language`."""
+        return self.title_zh if language is Language.ZH else self.title_en
+
+    @property
+    def calendar(self) -> str:
+        """The calendar in whose zone its days are: that of its first clock which has one."""
+        return next((c.calendar for c in self.clocks if c.calendar != "24x7"), "24x7")
+
+    def in_force(self, on: date) -> bool:
+        """For complaints received (or referred) on that day."""
+        return (self.effective_from is None or self.effective_from <= on) and (
+            self.effective_until is None or on <= self.effective_until
+        )
 
     @property
     def verify_first(self) -> bool:
@@ -220,6 +269,9 @@ class SlaPolicy(SlaSection):
 
     calendars: tuple[CalendarPolicy, ...] = Field(default=(), description="All calendars.")
     ladders: dict[Code, tuple[RungPolicy, ...]] = Field(default={}, description="Ladders that several clocks share.")
+    jurisdiction: str = Field(
+        default="", description="Jurisdiction of complaints that come without one, as through the portal."
+    )
     quiet: QuietHours | None = Field(default=None, description="When internal reminders wait; without it, never.")
     digest_above: int = Field(default=3, ge=1, description="More messages to one person in a tick become one digest.")
     profiles: tuple[Profile, ...] = Field(default=(), description="All profiles.")
@@ -240,27 +292,13 @@ class SlaPolicy(SlaSection):
     def _clocks(self) -> dict[tuple[str, str], ClockPolicy]:
         return {(p.key, c.name): c for p in self.profiles for c in p.clocks}
 
+    def successor(self, profile: str, clock: ClockPolicy) -> ClockPolicy | None:
+        """The clock that governs when this one is over. Versions stored long ago have free words in `next`."""
+        return self.clock(profile, clock.next.rpartition(".")[2]) if clock.next else None
+
     def rungs(self, clock: ClockPolicy) -> tuple[RungPolicy, ...]:
         """The clock's own rungs and those of its ladder."""
         return clock.rungs + (self.ladders.get(clock.ladder, ()) if clock.ladder else ())
-
-    def applying(
-        self, *, jurisdiction: str, category: str, category_profiles: tuple[str, ...], external: bool, on: date
-    ) -> list[Profile]:
-        """Profiles for a complaint received on a day, in file order."""
-        return [
-            p
-            for p in self.profiles
-            if (p.effective_from is None or p.effective_from <= on)
-            and (p.effective_until is None or on <= p.effective_until)
-            and (
-                p.applies.all
-                or (jurisdiction != "" and jurisdiction in p.applies.jurisdictions)
-                or (category != "" and category in p.applies.categories)
-                or p.key in category_profiles
-                or (external and p.applies.external)
-            )
-        ]
 
     def letter_elements(self, profiles: tuple[str, ...]) -> list[str]:
         """What a response must contain under any of these profiles."""

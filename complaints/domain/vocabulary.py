@@ -154,6 +154,14 @@ class StepKind(StrEnum):
     CLOSURE = "closure"
     EXTENSION = "extension"
     MANAGEMENT_REVIEW = "management_review"
+    INFORM = "inform"
+
+
+class AskedFor(StrEnum):
+    """For what a third party is asked."""
+
+    INFORMATION = "information"
+    APPRAISAL = "appraisal"
 
 
 class StepState(StrEnum):

@@ -57,11 +57,12 @@ LABELS: Mapping[str, _Words] = {
         "closure": ("closure", "结案"),
         "extension": ("extension", "延期"),
         "management_review": ("management review", "管理层审阅"),
+        "inform": ("telling the complainant by telephone or letter", "电话或信函告知投诉人"),
     },
     "clock": {
         "ack": ("the acknowledgment", "受理告知"),
         "accept": ("the acceptance", "受理"),
-        "decision": ("the decision on acceptance", "受理决定"),
+        "decision": ("the decision", "处理决定"),
         "final": ("the final response", "最终答复"),
         "investigate": ("the investigation", "调查核实"),
         "mediation": ("the mediation", "调解"),
@@ -74,6 +75,10 @@ LABELS: Mapping[str, _Words] = {
     "reason": {
         "the complainant answered": ("the complainant answered", "投诉人已回复"),
         "the complainant wrote": ("the complainant wrote", "投诉人发来新消息"),
+        "the notice of more time has not gone out": (
+            "the notice of more time had not gone out when the old time was over",
+            "延期通知未能在原期限届满前发出",
+        ),
         "the complainant did not answer": ("the complainant did not answer", "投诉人未在期限内回复"),
     },
 }

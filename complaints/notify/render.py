@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from functools import lru_cache, partial
 from pathlib import Path
@@ -111,6 +111,7 @@ class TemplateRenderer:
             "day": partial(_day, locale=locale, zone=self._zone),
             "moment": partial(_moment, locale=locale, zone=self._zone),
             "span": partial(_span, locale=locale),
+            "limit": partial(_limit, locale=locale),
             "money": partial(_money, locale=locale),
             "label": lambda code, table: label(table, code, chinese=chinese),
             "reason": partial(reason, chinese=chinese),
@@ -126,9 +127,28 @@ def _instant(value: datetime | str) -> datetime:
     return at
 
 
-def _day(value: datetime | str, *, locale: Locale, zone: ZoneInfo) -> str:
+def _day(value: datetime | date | str, *, locale: Locale, zone: ZoneInfo) -> str:
+    """An instant as its day here; a day that is one already (in whatever zone) stays it."""
     pattern = "y年M月d日" if locale.language == "zh" else "d MMMM y"
+    if isinstance(value, date) and not isinstance(value, datetime):
+        return format_date(value, pattern, locale=locale)
     return format_date(_instant(value).astimezone(zone), pattern, locale=locale)
+
+
+_LIMITS = {
+    "calendar_days": ("day", "天"),
+    "business_days": ("business day", "个工作日"),
+    "weeks": ("week", "周"),
+    "months": ("month", "个月"),
+}
+
+
+def _limit(value: Mapping[str, Any], *, locale: Locale) -> str:
+    """A legal limit in the unit in which its rule states it."""
+    (english, chinese), amount = _LIMITS[value["unit"]], value["amount"]
+    if locale.language == "zh":
+        return f"{amount}{chinese}"
+    return f"{amount} {english}{'' if amount == 1 else 's'}"
 
 
 def _moment(value: datetime | str, *, locale: Locale, zone: ZoneInfo) -> str:

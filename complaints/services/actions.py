@@ -17,6 +17,7 @@ from complaints.domain.lifecycle import askable
 from complaints.domain.validation import problems_of
 from complaints.domain.vocabulary import (
     SEVERITIES,
+    AskedFor,
     Audience,
     ClosingCategory,
     LinkKind,
@@ -26,7 +27,18 @@ from complaints.domain.vocabulary import (
     StepKind,
     StepState,
 )
-from complaints.services import acknowledgment, clocks, decision, mailtext, notices, opening, remedies, routing, walk
+from complaints.services import (
+    acknowledgment,
+    clocks,
+    decision,
+    informing,
+    mailtext,
+    notices,
+    opening,
+    remedies,
+    routing,
+    walk,
+)
 from complaints.services.access import see
 from complaints.services.contact import Way, way_to_reach
 from complaints.services.transition import lock_beside, lock_reference, perform, record, wake
@@ -220,7 +232,8 @@ def customer_replied(work: Work, complaint: Complaint, command: commands.Custome
 
 def ask_third_party(work: Work, complaint: Complaint, command: commands.AskThirdParty) -> None:
     """Ask somebody outside, by mail where an address is given."""
-    event = perform(work, complaint, "ask_third_party", data={"party": command.party})
+    about = {"party": command.party, "purpose": command.purpose}
+    event = perform(work, complaint, "ask_third_party", data=about)
     said = post(
         work,
         complaint,
@@ -238,6 +251,8 @@ def ask_third_party(work: Work, complaint: Complaint, command: commands.AskThird
             str(event.seq),
             said,
         )
+    if command.purpose is AskedFor.APPRAISAL:
+        informing.inform(work, complaint, "appraisal_notice", str(event.seq))
 
 
 def third_party_replied(work: Work, complaint: Complaint, command: commands.ThirdPartyReplied) -> None:
@@ -306,8 +321,9 @@ def reclassify(
     team: str | None,
     *,
     reason: str,
+    jurisdiction: str | None = None,
 ) -> None:
-    """Correct category, severity or team; clocks keep what they counted and paused."""
+    """Correct category, severity, team or jurisdiction; clocks keep what they counted and paused."""
     policy = work.policies.get(complaint.policy_hash)
     data: dict[str, Any] = {}
     if category and category != complaint.category:
@@ -331,6 +347,12 @@ def reclassify(
         for step in opening.open_steps(work, complaint):
             step.team = team
             work.session.add(step)
+    if jurisdiction and jurisdiction != complaint.jurisdiction:
+        known_ones = sorted({j for p in policy.sla.profiles for j in p.applies.jurisdictions})
+        if jurisdiction not in known_ones:
+            raise InvalidInput(f"no profile is for it; known are: {', '.join(known_ones)}", "jurisdiction")
+        data["jurisdiction"] = [complaint.jurisdiction, jurisdiction]
+        complaint.jurisdiction = jurisdiction
     if data:
         event = perform(work, complaint, "reclassify", reason=reason, data=data)
         wake(work, complaint, event.seq)  # so that its tags are true, also while it waits
@@ -461,6 +483,18 @@ def refer_externally(work: Work, complaint: Complaint, body: str, reason: str) -
             work.session.add(step)
 
 
+def external_accepts(work: Work, complaint: Complaint, command: commands.ExternalAccepts) -> None:
+    """The outside body takes the case up; its own clocks follow."""
+    data = {"body_reference": command.body_reference}
+    perform(work, complaint, "external_accepts", reason=command.reason, audience=Audience.COMPLAINANT, data=data)
+
+
+def holding_response(work: Work, complaint: Complaint, command: commands.HoldingResponse) -> None:
+    """Every complainant is told why the answer takes longer, and where they may turn meanwhile."""
+    event = perform(work, complaint, "holding_response", audience=Audience.COMPLAINANT)
+    informing.inform(work, complaint, "holding_response", str(event.seq), {"text": command.text})
+
+
 def link_to(work: Work, complaint: Complaint, command: commands.LinkTo) -> None:
     """Relate two complaints."""
     other = named(work, complaint, command.to, "to")
@@ -569,16 +603,20 @@ _DO: dict[str, Callable[[Work, Complaint, Any], None]] = {
     "ask_third_party": ask_third_party,
     "third_party_replied": third_party_replied,
     "assign": lambda w, c, m: assign(w, c, m.person, m.reason),
-    "reclassify": lambda w, c, m: reclassify(w, c, m.category, m.severity, m.team, reason=m.reason),
+    "reclassify": lambda w, c, m: reclassify(
+        w, c, m.category, m.severity, m.team, reason=m.reason, jurisdiction=m.jurisdiction
+    ),
     "escalate": escalate,
     "add_note": add_note,
     "add_message": add_message,
     "appeal": lambda w, c, m: appeal(w, c, m.reason),
     "reopen": lambda w, c, m: reopen(w, c, m.reason),
     "refer_externally": lambda w, c, m: refer_externally(w, c, m.body, m.reason),
+    "external_accepts": external_accepts,
     "link": link_to,
     "new_facts": new_facts,
     "request_extension": clocks.request_extension,
+    "holding_response": holding_response,
     "propose_remedy": remedies.propose,
     "accept_remedy": remedies.accept,
     "verify_remedy": remedies.verify,

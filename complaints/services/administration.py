@@ -5,12 +5,13 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from datetime import UTC
+from datetime import UTC, datetime
 from typing import Any
 
 from sqlalchemy import text
 from sqlmodel import col, select
 
+from complaints.domain.policy import PolicyBundle
 from complaints.store.chain import GENESIS, Break
 from complaints.store.tables import AdminEvent
 from complaints.store.unit import Work
@@ -36,6 +37,12 @@ def note(work: Work, kind: str, object: str, data: Mapping[str, Any] | None = No
     work.session.add(event)
     work.session.flush()
     return event
+
+
+def policy_activated(work: Work, bundle: PolicyBundle, by: str, since: datetime) -> AdminEvent:
+    """Add the entry that a policy was put in force from `since`."""
+    about = {"name": bundle.name, "by": by, "effective_from": since.isoformat(timespec="seconds")}
+    return note(work, "policy_activated", bundle.hash, about)
 
 
 def verify(work: Work) -> list[Break]:

@@ -17,7 +17,8 @@ from complaints.domain.policy import PolicyBundle
 #: Of most events clocks need to know only that they happened; their data would be half of the work.
 _LOGS = """
 select c.id, c.received_at, c.jurisdiction, c.team, c.policy_hash, e.kind, e.at, e.from_status, e.to_status,
-       case when e.kind in ('classified', 'reclassify', 'merged', 'extend') then e.data end as data
+       case when e.kind in ('classified', 'reclassify', 'merged', 'extend', 'ask_third_party', 'refer_externally')
+            then e.data end as data
 from complaint c join event e on e.complaint_id = c.id
 where c.received_at >= :since and c.received_at < :until and mod(abs(hashtext(c.id::text)), :of) = :part
 order by c.id, e.seq

@@ -6,14 +6,17 @@ indexed query. A complaint's clocks always follow the policy that it is pinned t
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import date, datetime, timedelta
 from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
+from sqlalchemy import update
 from sqlalchemy.dialects.postgresql import insert
+from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlmodel import col, func, select
 
 from complaints.crashpoints import reach
@@ -26,15 +29,18 @@ from complaints.domain.explain import Explanation, Rule, day_by_day
 from complaints.domain.ledger import Ledger
 from complaints.domain.policy import PolicyBundle
 from complaints.domain.ports import SYSTEM
-from complaints.domain.sla_policy import ClockPolicy, RungPolicy
+from complaints.domain.sla_policy import ClockPolicy, Profile, RungPolicy
 from complaints.domain.vocabulary import Audience, Severity, Status, StepKind
-from complaints.services import escalation, notices, opening
+from complaints.services import escalation, informing, marks, opening
 from complaints.store.columns import new_id
 from complaints.store.rows import pending
 from complaints.store.tables import Clock, Complaint, Event, Rung, Step
 from complaints.store.unit import Store, Work
 
 _RUNNING = ("running", "paused")
+_log = logging.getLogger(__name__)
+#: A complaint whose clocks cannot be calculated is tried again after this.
+RETRY = timedelta(minutes=5)
 
 
 def of(work: Work, complaint: Complaint) -> list[Clock]:
@@ -53,11 +59,39 @@ def spec_of(policy: PolicyBundle, clock: Clock) -> tuple[ClockPolicy, BusinessCa
     return rule, calendar(policy.hash, policy.sla, rule.calendar)
 
 
-def answer_due(work: Work, complaint: Complaint) -> datetime | None:
-    """By when we mean to answer: the earliest due time of the running clocks that our response stops."""
+@dataclass(frozen=True)
+class Promise:
+    """By which day one rule makes us answer; `day` is a day of the calendar that its clock counts on."""
+
+    profile: Profile
+    clock: Clock
+    day: date
+
+
+def promises(work: Work, complaint: Complaint) -> list[Promise]:
+    """What our answer is due by, earliest first: running clocks that only the answer stops.
+
+    A clock that hands on to a later one of its profile promises nothing: missing it is allowed.
+    """
     policy = work.policies.get(complaint.policy_hash)
-    found = [c for c in of(work, complaint) if c.state == "running" and "send_response" in spec_of(policy, c)[0].stops]
-    return min((c.due_at for c in found if c.due_at is not None), default=None)
+    found = []
+    for clock in of(work, complaint):
+        rule, days = spec_of(policy, clock)
+        profile = policy.sla.profile(clock.profile)
+        handed_on = policy.sla.successor(clock.profile, rule) is not None
+        if clock.state == "running" and clock.due_at is not None and rule.answers and not handed_on and profile:
+            found.append(Promise(profile, clock, last_day(clock.due_at, days)))
+    return sorted(found, key=lambda one: one.clock.due_at or work.now)
+
+
+def last_day(due: datetime, days: BusinessCalendar) -> date:
+    """The day that a due time belongs to: midnight ends the day before."""
+    return days.local_date(due - timedelta(microseconds=1))
+
+
+def answer_due(work: Work, complaint: Complaint) -> date | None:
+    """The day by which we mean to answer; None while nothing promises one."""
+    return next((one.day for one in promises(work, complaint)), None)
 
 
 # -- driven by events
@@ -74,7 +108,8 @@ def on_event(work: Work, complaint: Complaint, event: Event) -> None:
     before = _clocks(complaint, rows)
     starts = domain.may_start(policy, happened) and event.kind != "received"
     received = receipt(work, complaint) if starts else complaint.received_at
-    _keep(work, complaint, rows, before, domain.react(policy, _case(complaint, received), before, happened))
+    case = _case(work, complaint, received, event)
+    _keep(work, complaint, rows, before, domain.react(policy, case, before, happened))
 
 
 def receipt(work: Work, complaint: Complaint) -> datetime:
@@ -121,10 +156,14 @@ def _keep(
 
 
 def _earliest_due(rows: Sequence[Clock]) -> datetime | None:
-    return min((c.due_at for c in rows if c.state in _RUNNING and c.due_at is not None), default=None)
+    """When we are late: the duties of external bodies are theirs."""
+    ours = (c.due_at for c in rows if c.state in _RUNNING and c.kind != "external")
+    return min((at for at in ours if at is not None), default=None)
 
 
-def _case(complaint: Complaint, received_at: datetime) -> domain.Case:
+def _case(work: Work, complaint: Complaint, received_at: datetime, event: Event) -> domain.Case:
+    asked = _latest(work, complaint, "ask_third_party", event, Status.AWAITING_THIRD_PARTY)
+    referred = _latest(work, complaint, "refer_externally", event, Status.EXTERNAL)
     return domain.Case(
         received_at,
         Status(complaint.status),
@@ -132,7 +171,19 @@ def _case(complaint: Complaint, received_at: datetime) -> domain.Case:
         Severity(complaint.severity),
         complaint.jurisdiction,
         complaint.closing_category,
+        complaint.acknowledged_at,
+        purpose=str(asked.data.get("purpose", "")) if asked else "",
+        body=str(referred.data.get("body", "")) if referred else "",
+        referred_at=referred.at if referred else None,
     )
+
+
+def _latest(work: Work, complaint: Complaint, kind: str, event: Event, status: Status) -> Event | None:
+    """The event that brought the case into `status`, while it is there."""
+    if complaint.status != status or event.kind == kind:
+        return event if event.kind == kind else None
+    query = select(Event).where(Event.complaint_id == complaint.id, Event.kind == kind)
+    return work.session.exec(query.order_by(col(Event.seq).desc()).limit(1)).first()
 
 
 def _running(row: Clock) -> domain.Running:
@@ -243,30 +294,74 @@ class Fired:
 
 
 def tick(store: Store, batch: int = 200, most: int = 20_000) -> int:
-    """Fire every rung that is due, in batches; any number of ticks may run at once. Catches up after downtime."""
+    """Fire every rung that is due, in batches; any number of ticks may run at once. Catches up after downtime.
+
+    Where something of a batch fails, its complaints are taken one by one, so that only those wait that cannot be
+    calculated: they are tried again after `RETRY`, and operations are told.
+    """
     total, seen = 0, 1
     while seen and total < most:
-        with store.work(SYSTEM) as work:
-            seen, fired = _tick(work, batch)
+        try:
+            with store.work(SYSTEM) as work:
+                seen, fired = _tick(work, batch)
+        except (InterfaceError, OperationalError):
+            raise  # the database, not a complaint
+        except Exception:
+            seen, fired = _one_by_one(store, batch)
         total += fired
     return total
 
 
-def _tick(work: Work, batch: int) -> tuple[int, int]:
-    """One batch: how many complaints were looked at, how many rungs fired.
+def _due(work: Work, batch: int, only: UUID | None = None) -> Sequence[Complaint]:
+    """Complaints with a due rung, locked.
 
     Locks complaints, never clocks first, in the order that every other writer has: no deadlock. Rows that another tick
     holds are skipped before they count towards the batch, so that ticks share the work.
     """
-    due = (
-        select(Complaint)
-        .join(Clock, col(Clock.complaint_id) == col(Complaint.id))
-        .where(col(Clock.next_at) <= work.now)
-        .order_by(col(Clock.next_at))
-        .limit(batch)
-        .with_for_update(of=Complaint, skip_locked=True)
+    query = select(Complaint).join(Clock, col(Clock.complaint_id) == col(Complaint.id))
+    query = query.where(col(Clock.next_at) <= work.now).order_by(col(Clock.next_at)).limit(batch)
+    if only is not None:
+        query = query.where(Complaint.id == only)
+    return work.session.exec(query.with_for_update(of=Complaint, skip_locked=True)).all()
+
+
+def _one_by_one(store: Store, batch: int) -> tuple[int, int]:
+    """The batch again, each complaint in a transaction of its own: how many were looked at, how many rungs fired."""
+    with store.reading(SYSTEM) as work:
+        query = select(Clock.complaint_id).where(col(Clock.next_at) <= work.now).order_by(col(Clock.next_at))
+        ids = list(dict.fromkeys(work.session.exec(query.limit(batch)).all()))
+    seen = fired = 0
+    for complaint_id in ids:
+        try:
+            with store.work(SYSTEM) as work:
+                looked_at, rungs = _climb_all(work, _due(work, 1, complaint_id))
+            seen, fired = seen + looked_at, fired + rungs
+        except Exception as error:
+            _log.exception("The clocks of complaint %s cannot be calculated.", complaint_id)
+            with store.work(SYSTEM) as work:
+                _put_off(work, complaint_id, error)
+            seen += 1
+    return seen, fired
+
+
+def _put_off(work: Work, complaint_id: UUID, error: Exception) -> None:
+    """Try the complaint's clocks again later, and note it for operations."""
+    complaint = work.session.get_one(Complaint, complaint_id)
+    work.session.execute(
+        update(Clock)
+        .where(col(Clock.complaint_id) == complaint_id, col(Clock.next_at) <= work.now)
+        .values(next_at=work.now + RETRY)
     )
-    complaints = {c.id: c for c in work.session.exec(due).all()}
+    marks.note_fault(work, complaint.reference, f"{type(error).__name__}: {error}"[:300])
+
+
+def _tick(work: Work, batch: int) -> tuple[int, int]:
+    return _climb_all(work, _due(work, batch))
+
+
+def _climb_all(work: Work, due: Sequence[Complaint]) -> tuple[int, int]:
+    """Let the clocks of locked complaints climb: how many were looked at, how many rungs fired."""
+    complaints = {c.id: c for c in due}
     if not complaints:
         return 0, 0
     rows = work.session.exec(
@@ -368,7 +463,8 @@ def _within_cap(rule: ClockPolicy, book: Ledger, days: int) -> None:
 
 
 def decide_extension(work: Work, complaint: Complaint, step: Step, *, approve: bool, reason: str) -> None:
-    """Grant or refuse. Granting tells the complainant, and is refused once the old time is over."""
+    """Grant or refuse. Granting is refused once the old time is over; where the rule demands notice, every complainant
+    is told (`informing`). A notice that has not gone out when the old time is over raises an alarm (`watch`)."""
     from complaints.services.transition import perform
 
     name, days = step.context["clock"], int(step.context["days"])
@@ -396,13 +492,8 @@ def decide_extension(work: Work, complaint: Complaint, step: Step, *, approve: b
         data={"clock": name, "by": days, "old": _text(old), "new": _text(clock.due_at)},
     )
     if rule.extension.notice:
-        notices.tell_complainants(
-            work,
-            complaint,
-            "extension_notice",
-            str(event.seq),
-            {"reason": step.context["reason"], "old_due_at": _text(old), "new_due_at": _text(clock.due_at)},
-        )
+        told = {"reason": step.context["reason"], "old_due_at": _text(old)}
+        informing.inform(work, complaint, "extension_notice", str(event.seq), told, before=old)
 
 
 def _text(at: datetime | None) -> str | None:

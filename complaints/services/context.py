@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from complaints.domain.sla_policy import ExternalBody
 from complaints.domain.vocabulary import Language, RemedyState
 from complaints.services import clocks, decision
 from complaints.store.tables import Complaint
@@ -16,7 +17,8 @@ def letter_context(work: Work, complaint: Complaint, language: Language) -> dict
     latest = decision.findings(work, complaint)
     category = policy.taxonomy.category(complaint.category)
     team = policy.routing.team(complaint.team)
-    body = policy.lifecycle.response.external_body
+    bodies = [_body(b, language) for b in policy.recourse(tuple(complaint.profiles))]
+    promises = clocks.promises(work, complaint)
     return {
         "reference": complaint.reference,
         "subject": complaint.subject,
@@ -25,7 +27,8 @@ def letter_context(work: Work, complaint: Complaint, language: Language) -> dict
         "team": team.label.in_(language) if team else "",
         "severity": complaint.severity,
         "due_at": complaint.due_at,
-        "answer_due_at": clocks.answer_due(work, complaint),
+        "answer_due_on": promises[0].day if promises else None,
+        "limits": [{"rule": p.profile.title(language), "on": p.day} for p in promises if p.clock.kind == "regulatory"],
         "finding": complaint.finding,
         "summary": latest.summary if latest else "",
         "remedies": [
@@ -39,9 +42,18 @@ def letter_context(work: Work, complaint: Complaint, language: Language) -> dict
             for r in decision.remedies(work, complaint)
             if r.state not in (RemedyState.DECLINED, RemedyState.FAILED)
         ],
-        "external_body": body.in_(language) if body else "",
+        "external_body": (" / " if language is Language.EN else "、").join(
+            f"{b['name']} ({b['address']})" if b["address"] else b["name"] for b in bodies
+        ),
+        "bodies": bodies,
         "signatory": policy.lifecycle.response.signatory.in_(language),
         "confirm_within": policy.lifecycle.timings.confirm_within,
         "appeal_window": policy.lifecycle.timings.appeal_window,
         "closing_category": complaint.closing_category,
     }
+
+
+def _body(body: ExternalBody, language: Language) -> dict[str, Any]:
+    limit = body.refer_within
+    within = {"amount": limit.amount, "unit": limit.unit} if limit else None
+    return {"name": body.name(language), "address": body.address, "within": within}

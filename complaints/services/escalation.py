@@ -44,6 +44,14 @@ def act(work: Work, fired: Sequence[Fired]) -> None:
     _send(work, letters)
 
 
+def tell(work: Work, complaint: Complaint, action: RungAction, once: str, reason: str) -> None:
+    """Tell lead or manager of one complaint, outside of any ladder and at once."""
+    _, person, tags = _Staff(work).recipient(action, complaint)
+    people = [person] if person else []
+    context = {"reason": reason, "due_at": complaint.due_at.isoformat() if complaint.due_at else None}
+    notices.tell_staff(work, complaint, "escalation", once, people=people, tags=tags, context=context)
+
+
 _TELLS = frozenset({RungAction.REMIND_ASSIGNEE, RungAction.NOTIFY_LEAD, RungAction.NOTIFY_MANAGER})
 
 

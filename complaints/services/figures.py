@@ -12,7 +12,7 @@ from datetime import date, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Float, Select, case, cast, exists, func, or_, text
+from sqlalchemy import ColumnElement, Float, Select, case, cast, exists, func, or_, text, tuple_
 from sqlmodel import col, select
 
 from complaints.domain.vocabulary import Finding, Role
@@ -190,7 +190,11 @@ def count(work: Work, part: Slice, *, closed: bool) -> int:
 
 
 def in_time(work: Work, part: Slice) -> list[InTime]:
-    """Clocks that ended in the period, by profile, name and month of their end; cancelled ones count nowhere."""
+    """Clocks that ended in the period, by profile, name and month of their end.
+
+    Cancelled ones count nowhere, nor do those of external bodies: their lateness is not ours.
+    """
+    theirs = [(p.key, c.name) for p in work.policy.sla.profiles for c in p.clocks if c.kind == "external"]
     ended = col(Clock.stopped_at)
     month = func.date(func.date_trunc("month", func.timezone(part.zone, ended))).label("month")
     statement = (
@@ -201,6 +205,8 @@ def in_time(work: Work, part: Slice) -> list[InTime]:
         .group_by(col(Clock.profile), col(Clock.name), text("month"))
         .order_by(col(Clock.profile), col(Clock.name), text("month"))
     )
+    if theirs:
+        statement = statement.where(tuple_(col(Clock.profile), col(Clock.name)).not_in(theirs))
     where = overseen(work, part)
     if where:
         statement = statement.join(Complaint, col(Complaint.id) == col(Clock.complaint_id)).where(*where)

@@ -31,7 +31,7 @@ WINDOW = 3_000
 #: A deadline this near is about to be breached.
 NEAR = timedelta(hours=24)
 _LIVE = (StepState.OPEN, StepState.CLAIMED)
-_BESIDE = (StepKind.EXTENSION, StepKind.MANAGEMENT_REVIEW)
+_BESIDE = (StepKind.EXTENSION, StepKind.MANAGEMENT_REVIEW, StepKind.INFORM)
 _OVER = frozenset({Status.CLOSED, Status.ARCHIVED})
 _WAITING = (Status.AWAITING_CUSTOMER, Status.AWAITING_THIRD_PARTY, Status.CONFIRMING, Status.EXTERNAL)
 
@@ -347,6 +347,7 @@ def _clocks(work: Work, ids: Sequence[UUID]) -> Mapping[UUID, Clock]:
         select(Clock)
         .options(load_only(*wanted))  # type: ignore[arg-type]  # columns
         .where(col(Clock.complaint_id).in_(ids), col(Clock.state).in_(["running", "paused"]))
+        .where(Clock.kind != "external")
         .order_by(and_(col(Clock.state) == "paused").desc(), col(Clock.due_at).desc())
     ).all()
     return {clock.complaint_id: clock for clock in found}

@@ -150,7 +150,7 @@ def _insert(work: Work, news: Sequence[NewComplaint], classifier: Classifier, bu
         complainant = _complainant(work, new)
         people.append(complainant)
         queue = _queue(policy, new, classifier, bulk)
-        complaints.append(_complaint(work, new, complainant, int(number), policy.hash, queue))
+        complaints.append(_complaint(work, new, complainant, int(number), policy, queue))
     work.session.add_all(people)
     with work.session.no_autoflush:  # a complaint is written once, with its first event and its clocks counted in
         for new, complaint in zip(news, complaints, strict=True):
@@ -205,7 +205,9 @@ def _queue(policy: PolicyBundle, new: NewComplaint, classifier: Classifier, bulk
     return _BULK if behind and severity is not Severity.CRITICAL else policy.routing.queues[severity]
 
 
-def _complaint(work: Work, new: NewComplaint, who: Complainant, number: int, policy_hash: str, queue: str) -> Complaint:
+def _complaint(
+    work: Work, new: NewComplaint, who: Complainant, number: int, policy: PolicyBundle, queue: str
+) -> Complaint:
     subject = new.subject or " ".join(new.narrative.split())[:80]
     return pending(
         Complaint,
@@ -221,14 +223,14 @@ def _complaint(work: Work, new: NewComplaint, who: Complainant, number: int, pol
         product=new.product,
         desired_remedy=new.desired_remedy,
         order_ref=new.order_ref,
-        jurisdiction=new.jurisdiction,
+        jurisdiction=new.jurisdiction or policy.sla.jurisdiction,
         external_source=new.external_source,
         external_id=new.external_id,
         extra=new.extra,
         received_at=new.received_at or work.now,
         created_at=work.now,
         severity=Severity.MODERATE,
-        policy_hash=policy_hash,
+        policy_hash=policy.hash,
         confidential=new.confidential,
         queue=queue,
     )

@@ -38,10 +38,11 @@ ALIVE: Mapping[StepKind, frozenset[Status]] = {
     StepKind.CLOSURE: frozenset({S.CLOSED}),
     StepKind.EXTENSION: OPEN,
     StepKind.MANAGEMENT_REVIEW: OPEN,
+    StepKind.INFORM: OPEN,
 }
 
 #: Steps that the flow run waits on; the others stand beside it.
-BLOCKING = frozenset(ALIVE) - {StepKind.EXTENSION, StepKind.MANAGEMENT_REVIEW}
+BLOCKING = frozenset(ALIVE) - {StepKind.EXTENSION, StepKind.MANAGEMENT_REVIEW, StepKind.INFORM}
 
 #: The role a person needs for a step.
 ROLE: Mapping[StepKind, Role] = {

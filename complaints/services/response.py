@@ -5,9 +5,11 @@ from __future__ import annotations
 from uuid import UUID
 
 from complaints.domain.errors import ContentGateFailed
+from complaints.domain.letter import Case, elements
 from complaints.domain.ports import Letter, Renderer
 from complaints.domain.vocabulary import (
     Audience,
+    Finding,
     IntentKind,
     Language,
     RemedyState,
@@ -78,26 +80,19 @@ def checklist(work: Work, complaint: Complaint, body: str) -> list[tuple[str, bo
 def _elements(work: Work, complaint: Complaint, text: str) -> list[tuple[str, bool]]:
     policy = work.policies.get(complaint.policy_hash)
     latest = decision.findings(work, complaint)
-    body = policy.lifecycle.response.external_body
-    offered = [
-        r for r in decision.remedies(work, complaint) if r.state not in (RemedyState.DECLINED, RemedyState.FAILED)
-    ]
-    flat = "".join(text.split()).casefold()
-
-    def has(words: str) -> bool:
-        return "".join(words.split()).casefold() in flat
-
-    present = {
-        "reference": has(complaint.reference),
-        "reasons": latest is not None and bool(latest.summary.strip()) and has(latest.summary),
-        "outcome": latest is not None,
-        "remedy": all(has(r.description) for r in offered),
-        "appeal_right": any(has(w) for w in ("appeal", "review", "复核", "申诉", "复查")),
-        "external_body": body is None or has(body.en) or has(body.zh),
-        "time_limit": any(has(w) for w in ("within", "days", "month", "日内", "天内", "个月", "之前")),
-    }
-    required = work.policies.get(complaint.policy_hash).sla.letter_elements(tuple(complaint.profiles))
-    return [(name, present.get(name, False)) for name in required]
+    profiles = tuple(complaint.profiles)
+    about = Case(
+        reference=complaint.reference,
+        finding=Finding(complaint.finding) if complaint.finding and latest else None,
+        summary=latest.summary if latest else "",
+        remedies=[
+            r.description
+            for r in decision.remedies(work, complaint)
+            if r.state not in (RemedyState.DECLINED, RemedyState.FAILED)
+        ],
+        bodies=policy.recourse(profiles),
+    )
+    return elements(policy.sla.letter_elements(profiles), text, about)
 
 
 def send(

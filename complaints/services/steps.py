@@ -29,6 +29,7 @@ from complaints.domain.forms import (
     ExternalDecision,
     ExternalForm,
     Form,
+    InformForm,
     InvestigationForm,
     ManagementReviewForm,
     ResponseForm,
@@ -309,6 +310,11 @@ def _management_review(work: Work, complaint: Complaint, step: Step, form: Manag
         actions.assign(work, complaint, form.assignee, reason=form.measures)
 
 
+def _inform(work: Work, complaint: Complaint, step: Step, form: InformForm) -> None:
+    about = {"gate": step.gate, "letter": step.context["letter"], "told": form.told}
+    record(work, complaint, "informed", reason=form.words, data=about)
+
+
 _FOLLOW: dict[StepKind, Callable[[Work, Complaint, Step, Any], None]] = {
     StepKind.TRIAGE: _triage,
     StepKind.INVESTIGATION: _investigation,
@@ -322,6 +328,7 @@ _FOLLOW: dict[StepKind, Callable[[Work, Complaint, Step, Any], None]] = {
     StepKind.CLOSURE: _closure,
     StepKind.EXTENSION: _extension,
     StepKind.MANAGEMENT_REVIEW: _management_review,
+    StepKind.INFORM: _inform,
 }
 
 assert set(_FOLLOW) == set(FORMS), "every human step needs a form and a consequence"

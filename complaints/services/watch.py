@@ -10,8 +10,9 @@ import hashlib
 from collections.abc import Sequence
 from datetime import timedelta
 
+from complaints.domain.sla_policy import RungAction
 from complaints.domain.vocabulary import Language
-from complaints.services import marks, notices
+from complaints.services import escalation, informing, marks, notices
 from complaints.store.unit import Work
 
 #: The clock ticks every half minute; silent for so long, it stands still.
@@ -22,9 +23,10 @@ _TAGS = ("operations",)
 def clock_stands_still(work: Work) -> bool:
     """Alert once an hour while the SLA clock has not ticked for `SILENT`."""
     last = marks.marks(work).get("sla_clock")
-    if last is None or work.now - last.at < SILENT:
+    since = last.at if last is not None else marks.begun(work, marks.WATCH)
+    if work.now - since < SILENT:
         return False
-    minutes = int((work.now - last.at).total_seconds() // 60)
+    minutes = int((work.now - since).total_seconds() // 60)
     _alert(
         work,
         f"clock:{work.now:%Y-%m-%dT%H}",
@@ -32,7 +34,25 @@ def clock_stands_still(work: Work) -> bool:
             Language.ZH: f"SLA 时钟已停 {minutes} 分钟",
             Language.EN: f"the SLA clock has not ticked for {minutes} minutes",
         },
-        f"last tick {last.at.isoformat(timespec='seconds')}",
+        f"{'last tick' if last else 'no tick ever; watching since'} {since.isoformat(timespec='seconds')}",
+    )
+    return True
+
+
+def clocks_fail(work: Work) -> bool:
+    """Alert about complaints whose clocks cannot be calculated; once a day for each set of them."""
+    found = marks.faults(work)
+    if not found:
+        return False
+    count = len(found)
+    _alert(
+        work,
+        f"clock_faults:{work.now:%Y-%m-%d}:{hash_of([*found])}",
+        {
+            Language.ZH: f"{count} 件投诉的时限无法计算，不再提醒",
+            Language.EN: f"the clocks of {count} complaints cannot be calculated; nobody is reminded of them",
+        },
+        "\n".join(f"{reference}: {why}" for reference, why in sorted(found.items())[:20]),
     )
     return True
 
@@ -52,6 +72,29 @@ def runs_failed(work: Work, references: Sequence[str]) -> bool:
         named,
     )
     return True
+
+
+def extensions_untold(work: Work) -> int:
+    """Alert operations, lead and manager about each notice of more time that has not gone out in time; how many.
+
+    The clock keeps its new due time: that it was granted is a fact, and so is that it was not told.
+    """
+    late = informing.late_notices(work)
+    for complaint, which in late:
+        for who in (RungAction.NOTIFY_LEAD, RungAction.NOTIFY_MANAGER):
+            escalation.tell(work, complaint, who, f"untold-{which}", "the notice of more time has not gone out")
+    if late:
+        references = sorted({c.reference for c, _ in late})
+        _alert(
+            work,
+            f"untold:{hash_of([which for _, which in late])}",
+            {
+                Language.ZH: f"{len(references)} 件投诉的延期通知未在原期限前发出",
+                Language.EN: f"notices of more time for {len(references)} complaints have not gone out in time",
+            },
+            ", ".join(references),
+        )
+    return len(late)
 
 
 def hash_of(references: Sequence[str]) -> str:

@@ -560,7 +560,7 @@ class Clock(SQLModel, table=True):
     profile: str
     name: str
     round: int = 1
-    kind: str  #: regulatory or internal
+    kind: str  #: regulatory, internal or external (an outside body's own)
     policy_hash: str
     state: str  #: running, paused, met, missed, cancelled
     started_at: datetime = instant()

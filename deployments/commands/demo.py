@@ -125,10 +125,14 @@ def _explain_ladder(app: App, office: Office) -> None:
     reference = next(r for r, sample in office.plays.items() if sample["play"] == "ladder")
     events = office.people["sun.yu"].get(f"/complaints/{reference}/timeline").raise_for_status().json()
     fired = [e for e in events if e["kind"] == "rung_fired" and e["data"]["clock"].startswith("demo.")]
-    say(f"{reference} climbed its ladder (complaints sla explain {reference})", "bold")
+    say(f"{reference} {'climbed its ladder' if fired else 'has not begun to climb its ladder yet'}", "bold")
+    again = f"COMPLAINTS_HOME={app.settings.home} complaints sla explain {reference} --clock demo.resolve"
+    say(f"  while this system is up: {again}")
     for event in fired:
         data = event["data"]
         say(f"  {event['at'][11:19]}  {data['clock']} {data['rung']}: {', '.join(data['actions'])}")
+    if not fired:
+        return  # time was up before the case was routed
     with app.store.reading(OPERATOR) as work:
         for told in clocks.explained(
             work, access.see(work, reference), ZoneInfo(app.settings.time_zone), "demo.resolve"

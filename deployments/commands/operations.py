@@ -55,15 +55,18 @@ def doctor(
         backlog = work.session.exec(
             select(func.count()).where(Outbox.state == IntentState.PENDING, col(Outbox.next_at) < work.now)
         ).one()
+        faults = marks.faults(work)
         last = {name: mark.at for name, mark in marks.marks(work).items()}
         calendars = ending(work.policy, work.now.date())
-    found |= {"dead_letters": dead, "overdue_intents": backlog, "calendars": calendars, "last": last}
+    found |= {"dead_letters": dead, "overdue_intents": backlog, "clock_faults": sorted(faults)}
+    found |= {"calendars": calendars, "last": last}
     the.background.drain()
     mended = repair and found["prefect"] == "reachable"
-    healthy = (clean or mended) and not dead and not found.get("stuck")
+    healthy = (clean or mended) and not dead and not faults and not found.get("stuck")
     found["healthy"] = healthy
     why = found.get("why", {})
     hint = "complaints outbox list --state dead" if dead else "complaints doctor --repair"
+    hint = f"complaints sla explain {min(faults)}" if faults else hint
     emit(
         found,
         as_json,

@@ -25,11 +25,10 @@ from complaints.domain.errors import PolicyInvalid
 from complaints.domain.explain_words import tell
 from complaints.domain.policy import PolicyBundle
 from complaints.domain.vocabulary import Language
-from complaints.services import access, administration, clocks
+from complaints.services import access, clocks
 from complaints.services import backtest as replaying
 from config import policy as loader
 from config.garbage import collect_seldom
-from config.policybook import StoredPolicies
 from config.wiring import app, wall_clock
 from deployments.commands.output import OPERATOR, AsJson, emit, err, facts, out, say, table
 
@@ -100,12 +99,7 @@ def activate(
 ) -> None:
     """Store a policy and put it in force. Complaints that began under another keep that one."""
     bundle = loader.load(folder)
-    book: StoredPolicies = app().policies
-    since = effective.astimezone() if effective else app().store.now()
-    book.activate(bundle, by, since)
-    with app().store.work(OPERATOR) as work:
-        about = {"name": bundle.name, "by": by, "effective_from": since.isoformat(timespec="seconds")}
-        administration.note(work, "policy_activated", bundle.hash, about)
+    app().activate_policy(bundle, OPERATOR, effective.astimezone() if effective else app().store.now(), by)
     data = {"name": bundle.name, "hash": bundle.hash, "by": by, "effective": effective and effective.astimezone()}
     emit(data, as_json, f"{bundle.name} {bundle.hash[:12]} is activated.")
 

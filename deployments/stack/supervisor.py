@@ -157,7 +157,8 @@ class Stack:
         began = time.monotonic()
         revision = upgrade(self.settings.sqlalchemy_url())
         app = App(self.settings)
-        app.policies  # noqa: B018  activates the configured policy at the first start
+        if app.adopt_policy(SYSTEM):
+            self.say(f"The policy of {self.settings.policy_dir} is put in force.")
         with app.store.work(SYSTEM) as work:
             made = personnel.first_admin(work)
         self.first_admin = (made[0].login, made[1]) if made else None

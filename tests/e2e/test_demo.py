@@ -73,6 +73,24 @@ def test_each_play_shows_what_it_is_for(system: System, played: dict[str, dict[s
         assert all(mark in seen for seen in by_play[play]), play
 
 
+def test_the_clocks_of_the_demonstration_climb_pause_and_are_extended(
+    system: System, played: dict[str, dict[str, Any]]
+) -> None:
+    by_play = {system.office.plays[r]["play"]: (r, case["events"]) for r, case in played.items()}
+    _, climbed = by_play["ladder"]
+    rungs = [e["data"]["rung"] for e in climbed if e["kind"] == "rung_fired" and e["data"]["clock"] == "demo.resolve"]
+    assert rungs[:4] == ["50%", "75%", "90%", "100%"]
+    paused, _ = by_play["pause"]
+    (clock,) = system.json("sla", "explain", paused, "--clock", "demo_calm.resolve")
+    assert "awaiting_customer" in {day["note"] for day in clock["days"]}
+    assert clock["state"] == "met"
+    extended, events = by_play["extension"]
+    (grant,) = [e for e in events if e["kind"] == "extend"]
+    assert grant["data"]["clock"] == "demo_calm.resolve"
+    assert grant["data"]["new"] > grant["data"]["old"] > grant["at"]
+    assert system.receipts("extension_notice") == {extended: 1}
+
+
 def test_one_acknowledgment_each_and_nothing_edited(system: System, played: dict[str, dict[str, Any]]) -> None:
     plays = {r: system.office.plays[r] for r in played}
     reachable = {r for r, sample in plays.items() if sample["complainant"].get("email")}

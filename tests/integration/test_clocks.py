@@ -15,16 +15,16 @@ import pytest
 
 from complaints.domain.backtest import LogEntry, replay
 from complaints.domain.clocks import Case, backdated, extended
-from complaints.domain.errors import Conflict, InvalidInput
+from complaints.domain.errors import Conflict, InvalidInput, Retryable
 from complaints.domain.explain import Explanation
 from complaints.domain.intake import NewComplainant
 from complaints.domain.ledger import Ledger
 from complaints.domain.policy import PolicyBundle
 from complaints.domain.ports import SYSTEM
 from complaints.domain.vocabulary import Role, StepKind
-from complaints.services import acknowledgment, clocks, notices
+from complaints.services import acknowledgment, clocks, figures, notices, watch
 from complaints.store.tables import Clock
-from tests.integration.desk import FINDINGS, START, Desk, bundle
+from tests.integration.desk import CUSTOMER, FINDINGS, START, Desk, bundle
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 SHANGHAI = ZoneInfo("Asia/Shanghai")
@@ -230,6 +230,17 @@ def test_pain_09_a_reopened_case_is_not_overdue_at_once(desk: Desk) -> None:
     assert clocks.tick(desk.store) == 0
 
 
+def test_a_case_that_ended_without_an_answer_owes_one_anew_when_it_is_reopened(desk: Desk) -> None:
+    case = desk.submit(jurisdiction="uk")
+    desk.act(case, desk.agent, "reject", reason="Not our contract.")
+    desk.at += 20 * DAY
+    desk.act(case, desk.lead, "reopen", reason="It is our contract after all.")
+    final = desk.clocks(case)["fca.final"]
+    assert (final.round, final.state, final.started_at) == (2, "running", desk.now())
+    assert desk.complaint(case).due_at is not None
+    assert clocks.tick(desk.store) == 0, "nothing is late at once"
+
+
 def test_new_facts_restart_the_clock_whose_rule_says_so(desk: Desk) -> None:
     case = desk.submit(jurisdiction="cn_fin")
     first = due(desk, case, "cn_nfra.decision")
@@ -247,18 +258,164 @@ def rows(desk: Desk, case: UUID) -> list[Clock]:
         return clocks.of(work, desk.complaint(case))
 
 
-def test_the_clocks_of_an_external_body_begin_with_the_referral(desk: Desk) -> None:
-    desk.at = datetime(2026, 5, 4, 2, 0, tzinfo=UTC)  # SAMR Order 121 is in force
-    case = desk.closed()
+def referred(desk: Desk, body: str = "12315", **more: Any) -> UUID:
+    """A closed complaint that went to an outside body on the day after."""
+    case = desk.closed(**more)
     desk.at += DAY
-    desk.act(case, desk.agent, "refer_externally", body="12315", reason="The complainant went there.")
-    there = desk.clocks(case)
-    assert {n for n, c in there.items() if c.profile == "cn_samr"} == {"cn_samr.accept", "cn_samr.mediation"}
-    assert there["cn_samr.accept"].started_at == desk.now()
+    desk.act(case, desk.agent, "refer_externally", body=body, reason="The complainant went there.")
+    return case
+
+
+def samr(desk: Desk, case: UUID) -> dict[str, Clock]:
+    return {name: clock for name, clock in desk.clocks(case).items() if clock.profile == "cn_samr"}
+
+
+def test_the_clocks_of_an_external_body_begin_with_referral_and_acceptance(desk: Desk) -> None:
+    desk.at = datetime(2026, 5, 4, 2, 0, tzinfo=UTC)  # SAMR Order 121 is in force
+    case = referred(desk)
+    assert list(samr(desk, case)) == ["cn_samr.accept"]
+    accept = samr(desk, case)["cn_samr.accept"]
+    assert accept.started_at == desk.now()
     # Labour Day rest is 1 to 5 May 2026, and Saturday the 9th is worked for it: the 6, 7, 8, 9, 11, 12 and 13 May
-    assert there["cn_samr.accept"].due_at == datetime(2026, 5, 13, 16, 0, tzinfo=UTC)
+    assert accept.due_at == datetime(2026, 5, 13, 16, 0, tzinfo=UTC)
+    desk.at += 3 * DAY  # the 8th
+    desk.act(case, desk.agent, "external_accepts", body_reference="SH-2026-1", reason="They took it up.")
+    assert desk.complaint(case).status == "external"
+    assert samr(desk, case)["cn_samr.accept"].state == "met"
+    mediation = samr(desk, case)["cn_samr.mediation"]
+    assert (mediation.started_at, mediation.due_at) == (desk.now(), datetime(2026, 7, 7, 16, 0, tzinfo=UTC))
     desk.complete(case, desk.agent, StepKind.EXTERNAL, decision="closes", summary="Settled.")
-    assert {c.state for c in rows(desk, case) if c.profile == "cn_samr"} == {"met"}
+    assert {c.state for c in samr(desk, case).values()} == {"met"}
+
+
+def test_an_external_bodys_lateness_is_shown_and_is_not_ours(desk: Desk) -> None:
+    desk.at = datetime(2026, 5, 4, 2, 0, tzinfo=UTC)
+    case = referred(desk)
+    assert desk.complaint(case).due_at is None, "nothing of ours is due"
+    desk.at += 30 * DAY
+    with desk.store.work(SYSTEM) as work:
+        told = {c["clock"]: c for c in clocks.summary(work, desk.complaint(case))}
+        since, until = desk.now() - 60 * DAY, desk.now() + 60 * DAY
+    assert told["cn_samr.accept"]["kind"] == "external"
+    desk.act(case, desk.agent, "external_accepts")
+    assert samr(desk, case)["cn_samr.accept"].state == "missed"
+    actor = desk.actor(desk.manager)
+    with desk.store.reading(actor) as work:
+        counted = figures.in_time(work, figures.Slice(since, until, "UTC"))
+    assert {c.profile for c in counted} == {"default"}
+
+
+@pytest.mark.parametrize(
+    ("jurisdiction", "body", "theirs"),
+    [
+        ("uk", "Financial Ombudsman Service", False),
+        ("", "The county court", False),
+        ("cn_12315", "The local office", True),
+        ("uk", "12315 platform", True),
+        ("", "上海市市场监督管理局", True),
+    ],
+)
+def test_a_regulators_clocks_need_its_jurisdiction_or_its_name(
+    desk: Desk, jurisdiction: str, body: str, theirs: bool
+) -> None:
+    desk.at = datetime(2026, 5, 4, 2, 0, tzinfo=UTC)
+    case = referred(desk, body, jurisdiction=jurisdiction)
+    assert bool(samr(desk, case)) is theirs
+    desk.act(case, desk.lead, "reclassify", severity="serious", reason="Worse.")
+    assert bool(samr(desk, case)) is theirs, "the body is remembered"
+    row = desk.complaint(case)
+    log = [LogEntry(e.kind, e.at, e.from_status, e.to_status, e.data) for e in desk.events(case)]
+    _, replayed = replay(bundle(), Case(row.received_at, jurisdiction=jurisdiction), log)
+    assert replayed.profiles == tuple(row.profiles)
+
+
+def test_a_regulators_rule_is_in_force_by_the_day_of_the_referral(desk: Desk) -> None:
+    desk.at = datetime(2026, 4, 13, 2, 0, tzinfo=UTC)
+    early = referred(desk)  # on the 14th, a day too early
+    assert samr(desk, early) == {}
+    late = referred(desk, complainant=NewComplainant(email="ann@customer.example"), text="The parcel was lost.")
+    assert desk.complaint(late).received_at.day == 14
+    assert list(samr(desk, late)) == ["cn_samr.accept"], "on the 15th, though it was received before"
+
+
+def test_days_on_which_a_rule_begins_are_days_where_it_holds(desk: Desk) -> None:
+    """RG 271 is for complaints from 5 October 2021, Sydney time: the 4th in UTC until 13 o'clock."""
+    born = datetime(2021, 10, 4, 13, 0, tzinfo=UTC)  # midnight in Sydney, in summer time
+    profiles = []
+    for minutes in (-1, 0):
+        row = desk.submit(
+            f"The washing machine leaks {minutes}.", jurisdiction="au", received_at=born + timedelta(minutes=minutes)
+        )
+        profiles.append(desk.complaint(row).profiles)
+    assert profiles == [["default"], ["asic", "default"]]
+
+
+# -- what closing ends
+
+
+def test_new_facts_after_the_response_restart_nothing_and_a_closed_case_never_escalates(desk: Desk) -> None:
+    case = desk.investigated(jurisdiction="cn_fin")
+    desk.act(case, desk.agent, "new_facts", text="A second transfer was found.")
+    assert [c.round for c in rows(desk, case) if c.profile == "cn_nfra"] == [1]
+    desk.later(days=15)
+    assert desk.complaint(case).status == "closed"
+    assert {c.state for c in rows(desk, case)} <= {"met", "missed", "cancelled"}
+    desk.at += 60 * DAY
+    assert clocks.tick(desk.store) == 0
+
+
+def test_an_appeal_that_goes_to_a_body_which_closes_leaves_no_clock_running(desk: Desk) -> None:
+    case = desk.closed()
+    desk.act(case, CUSTOMER, "appeal", reason="It still leaks.")
+    assert desk.clocks(case)["default.resolve"].state == "running", "the appeal wants an answer"
+    desk.complete(
+        case, desk.approver, StepKind.REVIEW, decision="external", summary="A court decides.", body_name="The court"
+    )
+    assert desk.clocks(case)["default.resolve"].state == "paused"
+    desk.at += 5 * DAY
+    desk.complete(case, desk.agent, StepKind.EXTERNAL, decision="closes", summary="Settled.")
+    assert {c.state for c in rows(desk, case)} == {"met"}
+    assert desk.complaint(case).due_at is None
+    desk.at += 60 * DAY
+    assert clocks.tick(desk.store) == 0
+
+
+def test_an_acknowledgment_that_comes_back_after_the_end_is_owed_all_the_same(desk: Desk) -> None:
+    case = desk.closed()
+    desk.at += HOUR
+    with desk.store.work(SYSTEM) as work:
+        complaint = work.session.get_one(type(desk.complaint(case)), case)
+        acknowledgment.bounced(work, complaint, complaint.complainant_id, {"status": "5.1.1"})
+    assert desk.clocks(case)["default.ack"].state == "running"
+    desk.act(case, desk.agent, "add_note", text="I will telephone.")
+    assert desk.clocks(case)["default.ack"].state == "running", "no event of the closed case ends it"
+
+
+def test_what_falls_away_with_an_end_is_the_policys_to_say(desk: Desk) -> None:
+    case = desk.submit()
+    desk.act(case, CUSTOMER, "withdraw")
+    assert {c.state for c in rows(desk, case) if c.name != "ack"} == {"cancelled"}
+    resolve = {
+        "name": "resolve", "kind": "internal", "stops": ["send_response"], "cancels": [],
+        "budget": {"amount": 1, "unit": "hours"},
+    }  # fmt: skip
+    begin_again(desk, variant(profiles=profile(bundle(), "default", clocks=[resolve])))
+    case = desk.submit()
+    desk.at += 2 * HOUR
+    desk.act(case, CUSTOMER, "withdraw")
+    assert desk.clocks(case)["default.resolve"].state == "missed", "here a late end is late, withdrawn or not"
+
+
+def test_a_rule_selected_late_does_not_ask_for_what_was_done_before(desk: Desk) -> None:
+    case = desk.submit()
+    acknowledged = desk.complaint(case).acknowledged_at
+    desk.at += 20 * DAY
+    desk.act(case, desk.lead, "reclassify", jurisdiction="uk", reason="The contract is British.")
+    ack = desk.clocks(case)["fca.ack"]
+    assert (ack.state, ack.stopped_at) == ("met", acknowledged)
+    desk.complete(case, desk.agent, StepKind.INVESTIGATION, **FINDINGS)
+    desk.act(case, desk.lead, "reclassify", jurisdiction="au", reason="It is Australian.")
+    assert "asic.final" not in desk.clocks(case), "the answer has been given"
 
 
 def test_an_acknowledgment_that_comes_back_is_owed_again(desk: Desk) -> None:
@@ -443,6 +600,180 @@ def test_a_rule_without_extension_allows_none(desk: Desk, jurisdiction: str, clo
         requested(desk, case, clock="no.such")
 
 
+def granted(desk: Desk, case: UUID, clock: str = "cn_nfra.decision") -> datetime:
+    """An extension is asked for and granted; the old due time."""
+    old = due(desk, case, clock)
+    requested(desk, case, clock=clock)
+    desk.complete(case, desk.manager, StepKind.EXTENSION, approve=True)
+    return old
+
+
+def untold(desk: Desk) -> int:
+    with desk.store.work(SYSTEM) as work:
+        return watch.extensions_untold(work)
+
+
+def test_who_has_no_address_is_told_of_an_extension_by_a_person_before_the_old_time_is_over(desk: Desk) -> None:
+    case = desk.submit(jurisdiction="cn_fin", complainant=NewComplainant(name="Bob", phone="+86 21 5555 0100"))
+    old = granted(desk, case)
+    assert desk.letters(case, "extension_notice") == []
+    step = desk.step(case, StepKind.INFORM)
+    assert (step.due_at, step.context["way"], step.context["letter"]) == (old, "phone", "extension_notice")
+    assert step.assignee_id == desk.complaint(case).assignee_id
+    handed = [m.to for m in desk.sender.sent if m.kind == "step_assigned" and "电话或信函告知" in m.letter.text]
+    assert handed == ["li@desk.example"]
+    desk.complete(case, desk.agent, StepKind.INFORM, told=True, words="Called at ten.")
+    (told,) = [e for e in desk.events(case) if e.kind == "informed"]
+    assert (told.data["told"], told.reason) == (True, "Called at ten.")
+    desk.at = old + HOUR
+    assert untold(desk) == 0
+
+
+def test_a_person_who_does_not_tell_in_time_is_an_alarm(desk: Desk) -> None:
+    case = desk.submit(jurisdiction="cn_fin", complainant=NewComplainant(name="Bob", phone="+86 21 5555 0100"))
+    old = granted(desk, case)
+    desk.at = old - timedelta(seconds=1)
+    assert untold(desk) == 0
+    desk.at = old
+    assert untold(desk) == 1
+
+
+def test_a_notice_that_has_not_left_when_the_old_time_is_over_is_an_alarm_and_the_ledger_stays(desk: Desk) -> None:
+    case = desk.submit(jurisdiction="cn_fin")
+    old = due(desk, case, "cn_nfra.decision")
+    desk.at = old - timedelta(seconds=1)
+    desk.sender.failures = [Retryable("connection refused")] * 50
+    granted(desk, case)
+    assert untold(desk) == 0
+    desk.at = old
+    assert untold(desk) == 1
+    desk.sender.failures = []
+    assert untold(desk) == 0, "told once"
+    alarms = [i for i in desk.outbox(kind="notify") if i.payload["template"] in ("escalation", "operations_alert")]
+    assert {(i.payload["to"] or "/".join(i.payload["tags"])) for i in alarms} == {
+        "zhao@desk.example", "max@desk.example", "operations",
+    }  # fmt: skip
+    for intent in alarms:
+        assert desk.dispatcher.act(intent.id).state == "done"
+    assert due(desk, case, "cn_nfra.decision") == old + 15 * DAY
+
+
+def test_a_company_that_silences_the_notice_grants_no_extension_that_demands_one(desk: Desk) -> None:
+    data = bundle().model_dump(mode="json")
+    data["notifications"]["silent_kinds"] = ["extension_notice"]
+    begin_again(desk, PolicyBundle.model_validate(data | {"hash": "5" * 64}))
+    case = desk.submit(jurisdiction="cn_fin")
+    old = due(desk, case, "cn_nfra.decision")
+    requested(desk, case)
+    with pytest.raises(Conflict, match="silent_kinds"):
+        desk.complete(case, desk.manager, StepKind.EXTENSION, approve=True)
+    assert due(desk, case, "cn_nfra.decision") == old
+
+
+def test_more_time_to_investigate_is_no_matter_of_the_complainant(desk: Desk) -> None:
+    case = desk.submit()
+    old = granted(desk, case, "default.investigate")
+    assert due(desk, case, "default.investigate") > old
+    assert desk.letters(case, "extension_notice") == []
+
+
+def test_a_notice_promises_the_day_of_the_answer_and_names_the_body(desk: Desk) -> None:
+    case = desk.submit(jurisdiction="au", language="en")
+    requested(desk, case, clock="asic.final", days=10)
+    desk.complete(case, desk.lead, StepKind.EXTENSION, approve=True)
+    (notice,) = [m.letter.text for m in desk.sender.sent if m.kind == "extension_notice"]
+    assert "AFCA" in notice
+    with desk.store.reading(SYSTEM) as work:
+        day = clocks.answer_due(work, desk.complaint(case))
+    assert day is not None
+    assert f"You will have our answer by {day.day} {day:%B %Y}." in notice
+
+
+# -- what letters promise
+
+
+def test_an_acknowledgment_promises_no_clock_that_may_be_missed_and_says_days_of_its_zone(desk: Desk) -> None:
+    case = desk.submit(jurisdiction="uk", language="en")
+    (text,) = [m.letter.text for m in desk.sender.sent if m.kind == "acknowledgment"]
+    assert "You will have our answer by 16 March 2026." in text, "ours; never the third business day of fca.summary"
+    assert "(FCA complaints handling (United Kingdom)) we must answer you by 27 April 2026" in text, "not the 28th"
+    assert "China Standard Time" not in text.split("reference")[1]
+    assert "the Financial Ombudsman Service (Exchange Tower" in text
+    with desk.store.reading(SYSTEM) as work:
+        days = [(p.clock.profile, p.day.isoformat()) for p in clocks.promises(work, desk.complaint(case))]
+    assert days == [("default", "2026-03-16"), ("fca", "2026-04-27")]
+
+
+@pytest.mark.parametrize(
+    ("jurisdiction", "done", "still"),
+    [
+        ("uk", "fca.final", "fca.summary"),
+        ("us", "cfpb.response", "cfpb.final"),
+        ("ie", "ie_cpc.update", "ie_cpc.final"),
+    ],
+)
+def test_a_holding_response_is_enough_where_the_rule_says_so(
+    desk: Desk, jurisdiction: str, done: str, still: str
+) -> None:
+    case = desk.submit(jurisdiction=jurisdiction, language="en")
+    desk.at += DAY
+    desk.act(case, desk.agent, "holding_response", text="The bank's records are in Urumqi.")
+    states = {name: c.state for name, c in desk.clocks(case).items()}
+    assert (states[done], states[still], states["default.resolve"]) == ("met", "running", "running")
+    (letter,) = [m.letter.text for m in desk.sender.sent if m.kind == "holding_response"]
+    assert "Urumqi" in letter
+
+
+def test_only_an_appraisal_stops_the_legal_clock_and_the_complainant_is_told(desk: Desk) -> None:
+    case = desk.submit(jurisdiction="cn_fin")
+    old = due(desk, case, "cn_nfra.decision")
+    desk.act(case, desk.agent, "ask_third_party", party="Carrier", question="Where was it?")
+    assert {n: c.state for n, c in desk.clocks(case).items() if n != "default.ack"} == {
+        "cn_nfra.decision": "running", "default.investigate": "paused", "default.resolve": "paused",
+    }  # fmt: skip
+    desk.act(case, desk.agent, "third_party_replied", answer="In Wuhan.")
+    desk.at += DAY
+    desk.act(case, desk.agent, "ask_third_party", party="Ruth", question="Its value?", purpose="appraisal")
+    desk.act(case, desk.lead, "reclassify", severity="serious", reason="Worse.")
+    assert desk.clocks(case)["cn_nfra.decision"].state == "paused"
+    assert desk.letters(case, "appraisal_notice") == ["bob@customer.example"]
+    desk.at += 4 * DAY
+    desk.act(case, desk.agent, "third_party_replied", answer="Nothing.")
+    assert due(desk, case, "cn_nfra.decision") == old + 4 * DAY
+
+
+def test_a_simple_matter_that_turns_out_complex_has_the_longer_time_from_the_receipt(desk: Desk) -> None:
+    case = desk.submit(jurisdiction="cn_fin")
+    old = due(desk, case, "cn_nfra.decision")
+    desk.at += 5 * DAY
+    with pytest.raises(InvalidInput, match="known are"):
+        desk.act(case, desk.lead, "reclassify", jurisdiction="atlantis", reason="?")
+    desk.act(case, desk.lead, "reclassify", jurisdiction="cn_fin_complex", reason="Three banks are involved.")
+    assert desk.clocks(case)["cn_nfra.decision"].state == "cancelled"
+    assert due(desk, case, "cn_nfra_complex.decision") == old + 15 * DAY
+    requested(desk, case, 30, "cn_nfra_complex.decision")
+    desk.complete(case, desk.manager, StepKind.EXTENSION, approve=True)
+    assert due(desk, case, "cn_nfra_complex.decision") == old + 45 * DAY
+
+
+def test_the_policy_names_the_jurisdiction_of_what_comes_without_one(desk: Desk) -> None:
+    begin_again(desk, variant(jurisdiction="cn_fin"))
+    assert desk.complaint(desk.submit()).profiles == ["cn_nfra", "default"]
+    other = desk.submit("The parcel was lost.", complainant=NewComplainant(email="a@b.example"), jurisdiction="uk")
+    assert desk.complaint(other).profiles == ["default", "fca"]
+
+
+def test_a_category_may_name_the_rules_that_hold_for_it(desk: Desk) -> None:
+    data = bundle().model_dump(mode="json")
+    for category in data["taxonomy"]["categories"]:
+        category["profiles"] = ["psd2"] if category["key"] == "product_quality" else []
+    begin_again(desk, PolicyBundle.model_validate(data | {"hash": "7" * 64}))
+    case = desk.submit()
+    assert (desk.complaint(case).category, desk.complaint(case).profiles) == ("product_quality", ["default", "psd2"])
+    desk.act(case, desk.lead, "reclassify", category="delivery", reason="It never came.")
+    assert desk.complaint(case).profiles == ["default"]
+
+
 # -- a life replayed says what happened
 
 
@@ -456,7 +787,7 @@ def test_clocks_are_functions_of_events(desk: Desk) -> None:
     case = desk.submit(jurisdiction="cn_fin")
     desk.act(other, desk.agent, "merge", into=desk.complaint(case).reference)
     desk.at += DAY
-    desk.act(case, desk.agent, "ask_third_party", party="Appraiser", question="What is it worth?")
+    desk.act(case, desk.agent, "ask_third_party", party="Ruth", question="What is it worth?", purpose="appraisal")
     desk.at += 3 * DAY
     requested(desk, case)
     desk.complete(case, desk.manager, StepKind.EXTENSION, approve=True)
@@ -494,8 +825,6 @@ def test_another_policy_grants_no_more_than_its_own_cap() -> None:
 
 def test_pain_17_a_failing_mail_server_never_blocks_the_case(desk: Desk) -> None:
     """frappe/helpdesk: saving failed with the mail; FreeScout: a hang killed the queue"""
-    from complaints.domain.errors import Retryable
-
     desk.sender.failures = [Retryable("connection refused")] * 50
     case = desk.submit()
     assert desk.complaint(case).status == "investigating"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -18,17 +19,19 @@ from uuid import UUID
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from sqlalchemy import text
 from sqlmodel import Session, col, select
 
-from complaints.domain.businesstime import ALWAYS
+from complaints.domain.businesstime import ALWAYS, Budget, Unit
 from complaints.domain.intake import NewComplainant, NewComplaint
 from complaints.domain.ledger import Ledger
 from complaints.domain.ports import SYSTEM
 from complaints.domain.sla_policy import QuietHours
 from complaints.domain.vocabulary import Role, StepKind
-from complaints.services import clocks, intake
+from complaints.services import clocks, escalation, intake, marks, watch
 from complaints.services.escalation import after_quiet
 from complaints.store.tables import Outbox, Rung
+from complaints.store.unit import Work
 from tests.integration.desk import CALM, START, Desk, bundle, classifier
 from tests.integration.test_clocks import begin_again, profile, variant
 
@@ -454,3 +457,72 @@ def test_a_webhook_is_called_and_a_repeat_can_be_recognised(desk: Desk) -> None:
     assert [key for key, _ in calls] == [intent.key, intent.key]
     assert desk.complaint(case).reference.encode() in calls[1][1]
     assert desk.outbox(kind="webhook")[0].state == "done"
+
+
+# -- one bad row
+
+
+def test_a_complaint_that_cannot_be_calculated_holds_up_no_other(desk: Desk) -> None:
+    ladder(desk, at(0.5, "remind_assignee"), at(1.0, "notify_lead"))
+    cases = many(desk, 3)
+    bad = cases[0]
+    with desk.engine.begin() as connection:
+        connection.execute(text("update clock set ledger = '{}' where complaint_id = :id"), {"id": bad})
+    desk.at += 60 * MINUTE
+    assert clocks.tick(desk.store) == 2
+    assert {r.clock_id for r in rungs(desk)}.isdisjoint({c.id for c in desk.clocks(bad).values()})
+    assert clocks.tick(desk.store) == 0, "it is not tried again at once"
+    reference = desk.complaint(bad).reference
+    with desk.store.work(SYSTEM) as work:
+        assert list(marks.faults(work)) == [reference]
+        assert watch.clocks_fail(work)
+    (alarm,) = told(desk, "operations_alert")
+    assert reference in alarm.payload["context"]["detail"]
+    desk.at += clocks.RETRY
+    assert clocks.tick(desk.store) == 0
+    with desk.engine.begin() as connection:
+        healthy = Ledger.start(START, Budget(100, Unit.MINUTES)).to_json()
+        connection.execute(
+            text("update clock set ledger = cast(:book as jsonb) where complaint_id = :id"),
+            {"id": bad, "book": json.dumps(healthy)},
+        )
+    desk.at += clocks.RETRY
+    assert clocks.tick(desk.store) == 1, "mended, it climbs"
+    desk.at += 3 * clocks.RETRY
+    with desk.store.work(SYSTEM) as work:
+        assert marks.faults(work) == {}
+        assert not watch.clocks_fail(work)
+
+
+def test_a_rung_whose_action_fails_holds_up_no_other(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    ladder(desk, at(0.5, "raise_severity"))
+    cases = many(desk, 3)
+    real = escalation._raise_severity
+
+    def fails(work: Work, one: clocks.Fired) -> None:
+        if one.complaint.id == cases[1]:
+            raise ValueError("no such team")
+        real(work, one)
+
+    monkeypatch.setattr(escalation, "_raise_severity", fails)
+    desk.at += 60 * MINUTE
+    assert clocks.tick(desk.store) == 2
+    assert [desk.complaint(c).severity for c in cases] == ["serious", "moderate", "serious"]
+    assert desk.breaks(cases[1]) == []
+
+
+def test_a_clock_that_has_never_ticked_is_an_alarm(desk: Desk) -> None:
+    def stands_still() -> bool:
+        with desk.store.work(SYSTEM) as work:
+            return watch.clock_stands_still(work)
+
+    assert not stands_still(), "the watch has just begun"
+    desk.at += 4 * MINUTE
+    assert not stands_still()
+    desk.at += MINUTE
+    assert stands_still()
+    (alarm,) = told(desk, "operations_alert")
+    assert "no tick ever" in alarm.payload["context"]["detail"]
+    with desk.store.work(SYSTEM) as work:
+        marks.set_mark(work, "sla_clock", {})
+    assert not stands_still()

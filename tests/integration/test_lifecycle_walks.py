@@ -517,10 +517,10 @@ def test_a_letter_that_lacks_what_it_must_say_is_not_sent(desk: Desk) -> None:
     assert "appeal_right" in step.context["why"]
     with pytest.raises(ContentGateFailed) as refused:
         desk.complete(case, desk.agent, StepKind.RESPONSE, body="Thank you.")
-    assert {"reference", "appeal_right"} <= set(refused.value.missing)
+    assert {"reference", "outcome", "appeal_right"} <= set(refused.value.missing)
     assert desk.step(case, StepKind.RESPONSE).state == "open", "a refused letter leaves the step open"
     reference = desk.complaint(case).reference
-    body = f"{reference}: {FINDINGS['summary']} You may ask for a review within 30 days."
+    body = f"{reference}: you are right. {FINDINGS['summary']} You may ask for a review within 30 days."
     desk.complete(case, desk.agent, StepKind.RESPONSE, body=body)
     desk.complete(case, CUSTOMER, StepKind.CONFIRMATION, accepted=True)
     desk.end_window(case)

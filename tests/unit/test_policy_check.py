@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from complaints.domain.errors import PolicyInvalid
+from complaints.domain.policy import PolicyBundle
 from config import policy
 from config.policy import Problem
 
@@ -88,6 +89,11 @@ BAD: dict[str, tuple[dict[str, str | bytes], tuple[str, int, str], str]] = {
         profile(clock='restarts = ["sneezed"]'),
         ("profiles/mine.toml", 12, "sneezed"),
         "known are: acknowledged, ",
+    ),
+    "hands on to no clock of its own": (
+        profile(clock='next = "ombudsman"'),
+        ("profiles/mine.toml", 12, "next"),
+        "hands on to 'ombudsman'",
     ),
     "unknown category of a profile": (
         profile('applies = { categories = ["moonshine"] }'),
@@ -518,3 +524,24 @@ def test_holidays_are_filled_in_and_closures_are_closed(tmp_path: Path) -> None:
     assert not days.is_business_day(datetime(2026, 3, 9, tzinfo=UTC).date())
     assert days.is_business_day(datetime(2026, 3, 16, tzinfo=UTC).date())
     assert "Andrew" in days.holidays[datetime(2026, 11, 30, tzinfo=UTC).date()]
+
+
+def test_every_profile_says_since_when_and_on_what_it_rests() -> None:
+    for rule in policy.load(DEFAULT).sla.profiles:
+        assert rule.effective_from is not None, rule.key
+        assert rule.citation
+        if "external_body" in rule.letter.elements:
+            assert rule.external_body is not None, rule.key
+
+
+def test_a_version_stored_before_clocks_handed_on_is_still_understood() -> None:
+    stored = policy.load(DEFAULT).model_dump(mode="json")
+    fca = next(p for p in stored["sla"]["profiles"] if p["key"] == "fca")
+    for clock, said in (("summary", "fca.final"), ("final", "ombudsman; six months to refer"), ("ack", "")):
+        next(c for c in fca["clocks"] if c["name"] == clock)["next"] = said
+    del fca["external_body"]
+    sla = PolicyBundle.model_validate(stored).sla
+    found = {c.name: sla.successor("fca", c) for p in sla.profiles if p.key == "fca" for c in p.clocks}
+    assert {name: after and after.name for name, after in found.items()} == {
+        "ack": None, "summary": "final", "final": None,
+    }  # fmt: skip

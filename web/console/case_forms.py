@@ -30,6 +30,10 @@ FOLLOWS: Mapping[str, str] = {
     "reopen": N_("The investigation begins again, and the clocks go on from where they stood."),
     "appeal": N_("Somebody who had no part in the case reviews it. The customer is told so."),
     "refer_externally": N_("The case waits until the external body has spoken."),
+    "external_accepts": N_("The external body's own time begins; ours does not change."),
+    "holding_response": N_(
+        "Every customer is told why it takes longer. Where the rule says so, its clock is fulfilled."
+    ),
     "ask_customer": N_("The question is sent now. Internal clocks pause until the answer comes."),
     "ask_third_party": N_("The case waits for the answer. With an address the question is sent now."),
     "fast_track": N_("The investigation ends and the customer is sent this answer."),
@@ -58,6 +62,8 @@ PICTURES: Mapping[str, str] = {
     "appeal": "undo",
     "reopen": "undo",
     "refer_externally": "out",
+    "external_accepts": "check",
+    "holding_response": "mail",
     "link": "link",
     "new_facts": "plus",
     "request_extension": "clock",

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from complaints.domain.policy import PolicyBundle
+from complaints.domain.sla_policy import Profile
 from complaints.services.view import Relation
 from complaints.store.tables import Event
 from web.console.fields import Choices
@@ -46,6 +47,9 @@ _SAID: Mapping[str, str] = {
     "uphold_outcome": N_("The review leaves the outcome as it is."),
     "change_outcome": N_("The review changes the outcome: %(finding)s."),
     "refer_externally": N_("Referred to %(body)s."),
+    "external_accepts": N_("The external body has accepted the case."),
+    "holding_response": N_("The customer was told that the final answer takes longer."),
+    "informed": N_("The customer was told by telephone or letter: %(letter)s."),
     "external_changes": N_("The external body demands a change."),
     "external_closes": N_("The external body closed its case."),
     "withdraw": N_("The complaint was withdrawn."),
@@ -143,9 +147,18 @@ class CaseWords:
     def profile(self, key: str) -> str:
         """The rule a profile stands for."""
         found = self.policy.sla.profile(key)
-        if found is None:
-            return key
-        return found.title_zh if self.label.speech.language == "zh-CN" else found.title_en
+        return key if found is None else found.title(self.label.speech.language)
+
+    def rule(self, clock: str) -> Profile | None:
+        """The profile that `profile.name` is of: citation, evidence, days in force."""
+        return self.policy.sla.profile(clock.partition(".")[0])
+
+    def follows(self, clock: str) -> str:
+        """The clock that governs when `profile.name` is over; empty where it hands on to none."""
+        profile, _, name = clock.partition(".")
+        rule = self.policy.sla.clock(profile, name)
+        after = self.policy.sla.successor(profile, rule) if rule else None
+        return self.label("clock", after.name) if after else ""
 
     def event(self, event: Event) -> str:
         """What happened, as a sentence without who and when."""
@@ -166,6 +179,8 @@ class CaseWords:
         data = self._named(event.data)
         if "clock" in data:
             data["clock"] = self.clock(str(data["clock"]))
+        if "letter" in data:
+            data["letter"] = self.label("message", str(data["letter"]))
         if "gate" in data:
             data["step"] = self.label("step", str(data["gate"]).rpartition("-")[0])
         data["percent"] = f"{float(data.get('share', 0)):.0%}"

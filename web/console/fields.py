@@ -70,7 +70,13 @@ class Choices:
             "person": everybody,
             "assignee": everybody,
             "clock": [(key, key) for key in clocks],
+            "jurisdiction": self._jurisdictions(policy),
         }
+
+    def _jurisdictions(self, policy: PolicyBundle) -> Options:
+        """Those that some profile is for, by the name of its rule."""
+        named = {j: p.title(self._language) for p in policy.sla.profiles for j in p.applies.jurisdictions}
+        return sorted((key, f"{title} ({key})") for key, title in named.items())
 
     def _title(self, thing: Any) -> str:
         label: Label = getattr(thing, "label", None) or thing.title

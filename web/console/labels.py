@@ -104,6 +104,7 @@ TABLES: Mapping[str, Mapping[str, str]] = {
         "closure": N_("Closure"),
         "extension": N_("Extension request"),
         "management_review": N_("Management review"),
+        "inform": N_("Tell the customer"),
     },
     "step_state": {
         "open": N_("Open"),
@@ -143,7 +144,17 @@ TABLES: Mapping[str, Mapping[str, str]] = {
         "missed": N_("Missed"),
         "cancelled": N_("Cancelled"),
     },
-    "clock_kind": {"regulatory": N_("Regulatory"), "internal": N_("Internal")},
+    "clock_kind": {
+        "regulatory": N_("Regulatory"),
+        "internal": N_("Internal"),
+        "external": N_("Of the external body, not ours"),
+    },
+    "evidence": {
+        "R": N_("the rule's own text was read"),
+        "S": N_("from a secondary source"),
+        "M": N_("from memory"),
+        "ours": N_("a target of our own"),
+    },
     "queue": {"urgent": N_("Urgent"), "normal": N_("Normal"), "bulk": N_("Bulk")},
     "action": {
         "withdraw": N_("Withdraw"),
@@ -161,9 +172,11 @@ TABLES: Mapping[str, Mapping[str, str]] = {
         "appeal": N_("Record an appeal"),
         "reopen": N_("Reopen"),
         "refer_externally": N_("Refer to an external body"),
+        "external_accepts": N_("Record that the external body accepts"),
         "link": N_("Link a complaint"),
         "new_facts": N_("Record new facts"),
         "request_extension": N_("Request an extension"),
+        "holding_response": N_("Send a holding response"),
         "propose_remedy": N_("Propose a remedy"),
         "legal_hold": N_("Legal hold"),
         "fast_track": N_("Answer with a standard solution"),
@@ -192,6 +205,8 @@ TABLES: Mapping[str, Mapping[str, str]] = {
         "done": N_("Done"),
         "declined": N_("Declined by the customer"),
         "failed": N_("Failed"),
+        "information": N_("Information"),
+        "appraisal": N_("Appraisal"),
     },
     "element": {
         "reference": N_("The reference"),
@@ -205,7 +220,7 @@ TABLES: Mapping[str, Mapping[str, str]] = {
     "clock": {
         "ack": N_("Acknowledgment"),
         "accept": N_("Acceptance"),
-        "decision": N_("Decision on acceptance"),
+        "decision": N_("Decision"),
         "final": N_("Final response"),
         "investigate": N_("Investigation"),
         "mediation": N_("Mediation"),
@@ -227,6 +242,8 @@ TABLES: Mapping[str, Mapping[str, str]] = {
         "appeal_acknowledgment": N_("Acknowledgment of the appeal"),
         "progress": N_("News of the case"),
         "extension_notice": N_("Notice of more time"),
+        "holding_response": N_("Holding response"),
+        "appraisal_notice": N_("Notice of an appraisal"),
         "third_party_question": N_("Question to a third party"),
         "survey": N_("Satisfaction survey"),
         "closure": N_("Notice of closing"),
@@ -291,6 +308,9 @@ TABLES: Mapping[str, Mapping[str, str]] = {
         "clock": N_("Clock"),
         "days": N_("Days more"),
         "hold": N_("Keep the dossier"),
+        "purpose": N_("Asked for"),
+        "told": N_("They have been told"),
+        "jurisdiction": N_("Jurisdiction"),
     },
 }
 

@@ -28,7 +28,9 @@ from web.language import N_
 router = APIRouter(route_class=PageRoute)
 #: Ways on which a complaint reaches a person here; the others come in by themselves.
 _CHANNELS = (Channel.PHONE, Channel.LETTER, Channel.IN_PERSON, Channel.EMAIL, Channel.SOCIAL)
-_OF_COMPLAINT = ("narrative", "subject", "channel", "language", "product", "desired_remedy", "order_ref")
+_OF_COMPLAINT = (
+    "narrative", "subject", "channel", "language", "product", "desired_remedy", "order_ref", "jurisdiction",
+)  # fmt: skip
 _OF_PERSON = ("name", "email", "phone", "safe_contact")
 #: What the general words for a wrong field leave unclear.
 _PLAINER = {
@@ -163,6 +165,7 @@ def _form(
     found: list[Complaint] | None = None,
 ) -> Response:
     label = screen.label
+    policy = screen.product.policies.active(screen.product.store.now())
     return screen.page(
         "record.html",
         status,
@@ -172,5 +175,6 @@ def _form(
         likely=found or [],
         channels=[(c.value, label("channel", c)) for c in _CHANNELS],
         languages=label.options("language"),
+        jurisdictions=fields.Choices(policy, screen.speech).of["jurisdiction"],
         needs=label.options("need"),
     )

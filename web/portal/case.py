@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 
 from sqlmodel import select
 
@@ -83,14 +83,19 @@ _HAPPENED: Mapping[str, str] = {
     "send_response": N_("We sent you our answer."),
     "confirm": N_("You accepted our answer."),
     "appeal": N_("You asked for a review."),
+    "holding_response": N_("We told you why our answer takes longer."),
     "refer_externally": N_("The case went to an independent body."),
+    "external_accepts": N_("The independent body accepted the case."),
     "withdraw": N_("You withdrew the complaint."),
     "reject": N_("We could not take the complaint up."),
 }
 #: Kinds of messages that are read here; letters that only repeat what the page says are not.
 _SHOWN = frozenset(
-    {"question", "answer", "message", "response", "appeal", "extension_notice", "rejection", "new_facts"}
-)
+    {
+        "question", "answer", "message", "response", "appeal", "extension_notice", "holding_response",
+        "appraisal_notice", "rejection", "new_facts",
+    }
+)  # fmt: skip
 _FINAL = (ClosingCategory.WITHDRAWN, ClosingCategory.MERGED)
 
 
@@ -124,7 +129,7 @@ class Tracked:
     ended: str
     stages: list[Stage]
     received_at: datetime
-    answer_due: datetime | None
+    answer_due: date | None
     waiting_until: datetime | None
     closed_at: datetime | None
     own_words: str

@@ -16,7 +16,7 @@ from sqlmodel import update
 
 from complaints.domain import errors
 from complaints.domain.ports import SYSTEM
-from complaints.services.marks import set_mark
+from complaints.services.marks import note_fault, set_mark
 from complaints.store.tables import Outbox
 from config.wiring import App
 from tests.web.api.conftest import SUBMISSION, Caller, make_product
@@ -83,6 +83,10 @@ def test_what_runs_regularly_is_late_once_the_house_has_been_open_that_long(
             set_mark(work, mark, {})
     app.state.pulse.fresh = app.state.pulse._figures
     assert told() == dict.fromkeys(regular, True)
+    with product.store.work(SYSTEM) as work:
+        note_fault(work, "C26-000001-5", "KeyError: 'budget'")
+    sick = TestClient(create_app(product)).get("/healthz").json()["parts"]["clock"]
+    assert (sick["ok"], sick["complaints_not_calculated"]) == (False, 1)
 
 
 def test_the_process_answers_and_the_database_away_is_said(tmp_path: Path) -> None:

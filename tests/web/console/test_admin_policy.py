@@ -32,6 +32,7 @@ def test_versions_say_who_when_and_which_is_in_force(office: Office) -> None:
 def test_a_version_is_shown_whole_and_two_are_compared(office: Office) -> None:
     auditor = office.browser("kim", Role.AUDITOR)
     old, new = second_version(office)
+    assert "Verify before relying on it." in text_of(auditor.get(f"/console/admin/policy/{new}").text)
     assert "P3D" in auditor.get(f"/console/admin/policy/{new}").text
     differs = auditor.get(f"/console/admin/policy/diff?old={old}&new={new}").text
     assert "lifecycle.timings.confirm_within" in differs

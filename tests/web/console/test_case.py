@@ -176,6 +176,19 @@ def test_a_clock_is_explained_day_by_day(office: Office, agent: Browser) -> None
     assert "Due" not in chinese
 
 
+def test_a_clock_says_on_what_rule_it_rests_since_when_and_how_sure_that_is(office: Office, agent: Browser) -> None:
+    reference = office.complain(jurisdiction="au")
+    page = text_of(agent.get(f"/console/complaints/{reference}/clocks").text)
+    assert "ASIC Regulatory Guide 271" in page
+    assert "from a secondary source · in force since 5 October 2021" in page
+    assert "Verify before relying on it." in page
+    assert "a target of our own" in page
+    handed_on = office.complain(jurisdiction="uk")
+    told = text_of(agent.get(f"/console/complaints/{handed_on}/clocks").text)
+    assert "When its time is over, this clock governs: Final response." in told
+    assert "the rule's own text was read" in told
+
+
 def test_every_kind_of_event_has_a_sentence(office: Office) -> None:
     kinds = {*TABLE, "received", "screened", "classified", "acknowledged", "merged", "rung_fired"}
     assert kinds <= set(case_words._SAID)

@@ -211,3 +211,11 @@ def test_the_palette_shows_only_what_one_may_see(office: Office) -> None:
     kin = office.browser("kin", Role.MANAGER, teams=(), email="wang.fang@example.com")
     assert titles(kin, "kettle") == titles(kin, reference) == []
     assert titles(office.browser("max", Role.MANAGER, teams=()), "kettle") == ["Kettle explodes"]
+
+
+def test_the_jurisdiction_is_chosen_from_the_rules_we_have(office: Office, browser: Browser) -> None:
+    page = browser.get("/console/record").text
+    assert '<option value="uk"' in page
+    browser.post("/console/record", **CALL, received_on="2026-03-02", jurisdiction="uk")
+    [(case, _)] = stored(office)
+    assert (case.jurisdiction, "fca" in case.profiles) == ("uk", True)

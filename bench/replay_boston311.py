@@ -28,7 +28,7 @@ WALL = BusinessCalendar("wall", ZONE, always=True)
 #: Working days of 24 hours: a budget in working hours that skips weekends, as the city grants most of its days.
 WEEKDAYS = BusinessCalendar(
     "weekdays", ZONE, ((Window(0, 1440),),) * 5 + ((), ()), {date(2011, 7, 4): "Independence Day"},
-    first_year=2011, last_year=2014,
+    first_year=2011, last_year=2030,  # some targets lie eight years ahead
 )  # fmt: skip
 
 

@@ -45,6 +45,7 @@ from tests.databases import empty_tables
 POLICY = Path(__file__).parents[2] / "config" / "policies" / "default"
 #: A Monday, ten o'clock in Shanghai.
 START = datetime(2026, 3, 2, 2, 0, tzinfo=UTC)
+GATEWAY = Actor("key", "gateway", "mail gateway", frozenset({Role.INTEGRATOR}))
 CUSTOMER = Actor("complainant", "complainant", "Bob", frozenset({Role.COMPLAINANT}))
 #: More moves than the longest life needs; beyond it the walk goes round in circles.
 _MOST_MOVES = 60

@@ -24,7 +24,7 @@ from complaints.domain.ports import SYSTEM
 from complaints.domain.vocabulary import Role, StepKind
 from complaints.services import acknowledgment, clocks, figures, notices, watch
 from complaints.store.tables import Clock
-from tests.integration.desk import CUSTOMER, FINDINGS, START, Desk, bundle
+from tests.integration.desk import CUSTOMER, FINDINGS, GATEWAY, START, Desk, bundle
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 SHANGHAI = ZoneInfo("Asia/Shanghai")
@@ -383,7 +383,7 @@ def test_an_appeal_that_goes_to_a_body_which_closes_leaves_no_clock_running(desk
 def test_an_acknowledgment_that_comes_back_after_the_end_is_owed_all_the_same(desk: Desk) -> None:
     case = desk.closed()
     desk.at += HOUR
-    with desk.store.work(SYSTEM) as work:
+    with desk.store.work(GATEWAY) as work:
         complaint = work.session.get_one(type(desk.complaint(case)), case)
         acknowledgment.bounced(work, complaint, complaint.complainant_id, {"status": "5.1.1"})
     assert desk.clocks(case)["default.ack"].state == "running"
@@ -423,7 +423,7 @@ def test_an_acknowledgment_that_comes_back_is_owed_again(desk: Desk) -> None:
     desk.at += 2 * HOUR
     who = desk.complaint(case).complainant_id
     for _ in range(2):  # told twice
-        with desk.store.work(SYSTEM) as work:
+        with desk.store.work(GATEWAY) as work:
             complaint = work.session.get_one(type(desk.complaint(case)), case)
             acknowledgment.bounced(work, complaint, who, {"status": "5.1.1"})
     desk.drain()

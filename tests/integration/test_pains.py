@@ -11,7 +11,7 @@ from complaints.domain.intake import NewComplainant, NewComplaint
 from complaints.domain.ports import SYSTEM
 from complaints.domain.vocabulary import StepKind
 from complaints.services import acknowledgment, figures, intake, walk
-from tests.integration.desk import CALM, CUSTOMER, FINDINGS, Desk, bundle, classifier
+from tests.integration.desk import CALM, CUSTOMER, FINDINGS, GATEWAY, Desk, bundle, classifier
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 
@@ -41,7 +41,7 @@ def test_pain_11_a_letter_that_bounces_is_not_sent_again_and_again(desk: Desk) -
     case = desk.submit()
     who = desk.complaint(case).complainant_id
     for _ in range(50):
-        with desk.store.work(SYSTEM) as work:
+        with desk.store.work(GATEWAY) as work:
             complaint = work.session.get_one(type(desk.complaint(case)), case)
             acknowledgment.bounced(work, complaint, who, {"status": "5.1.1"})
         desk.drain()

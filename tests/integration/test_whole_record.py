@@ -9,14 +9,13 @@ import pytest
 
 from complaints.domain.errors import ActionNotAllowed, Conflict, Forbidden, InvalidInput
 from complaints.domain.intake import NewComplainant
-from complaints.domain.ports import SYSTEM, Actor
-from complaints.domain.vocabulary import RemedyState, Role, StepKind
+from complaints.domain.ports import SYSTEM
+from complaints.domain.vocabulary import RemedyState, StepKind
 from complaints.services import actions, decision, steps, view
 from complaints.store.tables import Complaint, Message, Remedy
 from tasks import complaint as tasks
-from tests.integration.desk import CUSTOMER, FINDINGS, Desk, remedy
+from tests.integration.desk import CUSTOMER, FINDINGS, GATEWAY, Desk, remedy
 
-GATEWAY = Actor("key", "gateway", "mail gateway", frozenset({Role.INTEGRATOR}))
 BOB = "bob@customer.example"
 
 

@@ -44,7 +44,7 @@ assert isinstance(ROOT, TyperGroup)
 EVERY = dict(_leaves(ROOT))
 
 
-@pytest.mark.parametrize("name", EVERY.keys() - _NO_DATA)
+@pytest.mark.parametrize("name", sorted(EVERY.keys() - _NO_DATA))
 def test_whatever_prints_data_prints_json(name: str) -> None:
     assert "--json" in {option for parameter in EVERY[name].params for option in parameter.opts}
 
@@ -127,6 +127,7 @@ _SAID = "sla.profiles[default].clocks[ack] [/b] [bold]x :smile: https://example.
 
 
 def test_data_is_printed_as_it_is(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.delenv("COLUMNS", raising=False)
     monkeypatch.setattr(output, "out", output._console(io.StringIO()))
     output.emit({}, False, output.table(_SAID, ("where", "old"), [(_SAID, f"{'long ' * 40}end")]), _SAID)
     printed = capsys.readouterr().out

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from datetime import datetime
+from datetime import date, datetime
 from uuid import UUID
 
 from pydantic import Field, ValidationError
@@ -78,11 +78,11 @@ def fill(body: str, values: Mapping[str, str]) -> str:
     return _HOLE.sub(lambda hole: values.get(hole[1], "") or hole[0], body)
 
 
-def values(work: Work, complaint: Complaint, language: Language, day: Callable[[datetime], str]) -> dict[str, str]:
+def values(work: Work, complaint: Complaint, language: Language, day: Callable[[datetime | date], str]) -> dict[str, str]:
     """What the complaint fills in; `day` writes a date as the reader does."""
     context = letter_context(work, complaint, language)
     who = work.session.get_one(Complainant, complaint.complainant_id)
-    due = context["answer_due_at"]
+    due = context["answer_due_on"]
     return {
         "name": who.name,
         "reference": complaint.reference,

@@ -78,7 +78,9 @@ def fill(body: str, values: Mapping[str, str]) -> str:
     return _HOLE.sub(lambda hole: values.get(hole[1], "") or hole[0], body)
 
 
-def values(work: Work, complaint: Complaint, language: Language, day: Callable[[datetime | date], str]) -> dict[str, str]:
+def values(
+    work: Work, complaint: Complaint, language: Language, day: Callable[[datetime | date], str]
+) -> dict[str, str]:
     """What the complaint fills in; `day` writes a date as the reader does."""
     context = letter_context(work, complaint, language)
     who = work.session.get_one(Complainant, complaint.complainant_id)

@@ -6,7 +6,7 @@ import re
 from datetime import datetime
 from typing import Annotated, Any
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, field_validator
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, field_validator
 
 from complaints.domain.validation import storable
 from complaints.domain.vocabulary import Channel, Language, Need
@@ -19,6 +19,18 @@ Email = Annotated[
     StringConstraints(
         strip_whitespace=True, max_length=254, pattern=r"^[^@\s<>,;\x00]+@[^@\s<>,;\x00]+\.[^@\s<>,;.\x00]+$"
     ),
+]
+
+
+def plain_number(text: str) -> str:
+    """A telephone number without what people write between its digits: one number has one spelling, and is found."""
+    return re.sub(r"[ ()\-/]", "", text.strip())
+
+
+Phone = Annotated[
+    str,
+    StringConstraints(strip_whitespace=True, pattern=r"^[+0-9][0-9 ()\-/]{3,30}$"),
+    AfterValidator(plain_number),
 ]
 #: Nobody's complaint is older; a year like 0001 is a default that slipped through.
 _EARLIEST_YEAR = 1970
@@ -35,9 +47,7 @@ class NewComplainant(BaseModel):
 
     name: Short = Field(default="", description="Name, as they want to be addressed.")
     email: Email | None = Field(default=None, description="E-mail address for our letters.")
-    phone: Annotated[str, StringConstraints(strip_whitespace=True, pattern=r"^[+0-9][0-9 ()\-/]{3,30}$")] | None = (
-        Field(default=None, description="Telephone number, with country code.")
-    )
+    phone: Phone | None = Field(default=None, description="Telephone number, with country code.")
     needs: tuple[Need, ...] = Field(default=(), max_length=10, description="What we must respect.")
     safe_contact: Short = Field(default="", description="The only address or number that may be used, if any.")
 

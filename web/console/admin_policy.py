@@ -27,6 +27,18 @@ def versions(screen: Auditor) -> Response:
     return screen.page("admin_policy.html", versions=book.versions(), active=active, now=screen.product.store.now())
 
 
+@router.get("/admin/policy.csv")
+def versions_csv(screen: Auditor) -> Response:
+    """The same as a file."""
+    book = screen.product.policies
+    active = book.active(screen.product.store.now()).hash
+    columns = [N_("Name"), N_("Version"), N_("In force"), N_("In force from"), N_("Activated"), N_("By")]
+    rows = [
+        (v.name, v.hash, v.hash == active, v.effective_from, v.activated_at, v.activated_by) for v in book.versions()
+    ]
+    return sheet(screen, "policies", columns, rows)
+
+
 @router.get("/admin/policy/diff")
 def diff(screen: Auditor, old: str = "", new: str = "") -> Response:
     """What differs between two of them."""

@@ -72,6 +72,10 @@ class Choices:
             "clock": [(key, key) for key in clocks],
         }
 
+    def name(self, table: str, key: str | None) -> str:
+        """What the policy calls a category, team, root cause or solution; the key where it knows none."""
+        return next((title for code, title in self.of.get(table, ()) if code == key), key or "")
+
     def _title(self, thing: Any) -> str:
         label: Label = getattr(thing, "label", None) or thing.title
         return label.in_(self._language)

@@ -26,7 +26,7 @@ from web.language import N_
 router = APIRouter(route_class=PageRoute)
 _MOST_AT_ONCE = 200
 _COUNTS_LAST = timedelta(seconds=45)
-_VIEWS = {
+VIEWS = {
     View.MINE: N_("Mine"),
     View.TEAM: N_("My teams"),
     View.UNASSIGNED: N_("Unassigned"),
@@ -95,7 +95,7 @@ def show(screen: Staff) -> Response:
         query=query,
         found=found,
         counts=counts,
-        views=[(view.value, screen.speech.say(name)) for view, name in _VIEWS.items()],
+        views=[(view.value, screen.speech.say(name)) for view, name in VIEWS.items()],
         sorts=[(sort.value, screen.speech.say(name)) for sort, name in _SORTS.items()],
         filters=filters,
         chips=_chips(screen, filters),

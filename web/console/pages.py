@@ -25,6 +25,7 @@ from complaints.store.unit import Work
 from config.wiring import App
 from web import static_files
 from web.console import labels
+from web.console.fields import Choices
 from web.console.when import Span
 from web.language import COOKIE, NAMES, Speech, chosen, preferred, words
 
@@ -86,6 +87,11 @@ class Screen:
         """What all pages share."""
         found: Console = self.request.app.state.console
         return found
+
+    @cached_property
+    def choices(self) -> Choices:
+        """Names that the policy in force gives to categories, teams, root causes and solutions, for this reader."""
+        return Choices(self.product.policies.active(self.product.store.now()), self.speech)
 
     @property
     def product(self) -> App:

@@ -19,7 +19,7 @@ from complaints.services.figures import AGES, AHEAD, InTime, Slice
 from complaints.store.unit import Work
 from web.console import charts
 from web.console.charts import Series
-from web.console.labels import Labels
+from web.console.labels import Labels, yes_or_no
 from web.language import N_, Speech
 
 #: So many bars has a Pareto picture; the rest is one bar.
@@ -77,7 +77,7 @@ class Told:
         if value is None:
             return "–"
         if isinstance(value, bool):
-            return self.speech.say(N_("Yes")) if value else self.speech.say(N_("No"))
+            return yes_or_no(self.speech, value)
         if isinstance(value, Share):
             return self.share(value)
         if isinstance(value, int | float):

@@ -15,7 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_vali
 
 from complaints.domain.businesstime import Budget, Unit
 from complaints.domain.forms import Code
-from complaints.domain.vocabulary import Role, Severity
+from complaints.domain.vocabulary import Language, Role, Severity
 
 Clocktime = Annotated[str, StringConstraints(pattern=r"^([01]\d|2[0-3]):[0-5]\d-(([01]\d|2[0-3]):[0-5]\d|24:00)$")]
 Weekday = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
@@ -195,6 +195,10 @@ class Profile(SlaSection):
     applies: Applies = Field(default=Applies(), description="Which complaints it applies to.")
     letter: Letter = Field(default=Letter(), description="What the response must say.")
     clocks: tuple[ClockPolicy, ...] = Field(description="Its clocks.")
+
+    def title(self, language: Language) -> str:
+        """Its name in `language`."""
+        return self.title_zh if language is Language.ZH else self.title_en
 
     @property
     def verify_first(self) -> bool:

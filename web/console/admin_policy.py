@@ -45,7 +45,10 @@ def diff(screen: Auditor, old: str = "", new: str = "") -> Response:
     if not old or not new:
         return screen.go("/console/admin/policy", screen.speech.say(N_("Choose two versions to compare.")), tone="note")
     rows = _differences(screen, old, new)
-    return screen.page("admin_policy_diff.html", rows=rows, old=old, new=new)
+    book = screen.product.policies
+    known = {one.hash: one for one in book.versions()}
+    active = book.active(screen.product.store.now()).hash
+    return screen.page("admin_policy_diff.html", rows=rows, old=known[old], new=known[new], active=active)
 
 
 @router.get("/admin/policy/diff.csv")

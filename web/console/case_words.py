@@ -153,7 +153,7 @@ class CaseWords:
         found = self.policy.sla.profile(key)
         if found is None:
             return key
-        return found.title_zh if self.label.speech.language == "zh-CN" else found.title_en
+        return found.title(self.label.speech.language)
 
     def event(self, event: Event) -> str:
         """What happened, as a sentence without who and when."""

@@ -197,11 +197,11 @@ def _here(request: Request) -> str:
     return f"{quote(request.url.path)}{query}"
 
 
-_ICONS = {
+ICONS = {
     path.stem: Markup(path.read_text(encoding="utf-8").strip()) for path in sorted((_HERE / "icons").glob("*.svg"))
 }
 
 
 def icon(name: str) -> Markup:
     """A picture of 16 × 16, drawn in the colour of the text; decoration only."""
-    return _ICONS[name]
+    return ICONS[name]

@@ -69,6 +69,7 @@ PLACES: tuple[Place, ...] = (
     Place("/console/account/password", N_("Change password"), N_("Account and sign-in")),
     Place("/console/account/second-factor", N_("Second factor"), N_("Account and sign-in")),
     Place("/console/components", N_("Components"), N_("Design system")),
+    Place("/console/components/portal", N_("Components of the portal"), N_("Design system")),
     Place(_LOOK, N_("Light"), N_("Colours"), post={"theme": "light"}),
     Place(_LOOK, N_("Dark"), N_("Colours"), post={"theme": "dark"}),
     Place(_LOOK, N_("As the device"), N_("Colours"), post={"theme": "auto"}),

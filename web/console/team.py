@@ -68,6 +68,7 @@ def show(screen: Overseer) -> Response:
         team=team,
         teams=[(key, dict(titles["team"]).get(key, key)) for key in teams],
         columns=columns,
+        idle=[c for c in columns if c.person and not c.tasks],
         severities=[s.value for s in SEVERITIES],
         categories=dict(titles["category"]),
         most=board.CARDS,

@@ -32,6 +32,8 @@ document.addEventListener("click", (event) => {
   const opener = event.target.closest("[data-open]");
   if (opener?.dataset.open === "palette") openPalette();
   else if (opener) { const dialog = document.getElementById(opener.dataset.open); dialog?.showModal(); $("[autofocus], input:not([type=hidden]), textarea, select", dialog)?.focus(); }
+  const said = event.target.closest("[data-toast]");
+  if (said) toast(said.dataset.toast);
   if (event.target.closest("[data-dismiss]")) event.target.closest(".flash").remove();
   if (event.target.nodeName === "DIALOG") event.target.close();
 });

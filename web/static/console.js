@@ -145,4 +145,4 @@ function choose(one) {
   form.submit();
 }
 
-$("[data-focus]")?.focus();
+$("[data-focus]:not([data-sample] *)")?.focus();

@@ -6,13 +6,21 @@ import re
 from datetime import datetime
 from typing import Annotated, Any
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, field_validator
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, field_validator
 
 from complaints.domain.validation import EMAIL, NO_NUL, OPTIONAL_TAG, PHONE, TAG, storable
 from complaints.domain.vocabulary import Channel, Language, Need
 
 Short = Annotated[str, StringConstraints(strip_whitespace=True, max_length=300, pattern=NO_NUL)]
 Email = Annotated[str, StringConstraints(strip_whitespace=True, max_length=254, pattern=EMAIL)]
+
+
+def plain_number(text: str) -> str:
+    """A telephone number without what people write between its digits: one number has one spelling, and is found."""
+    return re.sub(r"[ ()\-/]", "", text.strip())
+
+
+Phone = Annotated[str, StringConstraints(strip_whitespace=True, pattern=PHONE), AfterValidator(plain_number)]
 #: Nobody's complaint is older; a year like 0001 is a default that slipped through.
 _EARLIEST_YEAR = 1970
 #: A plain number is no date, though pydantic would take it for seconds since 1970.
@@ -28,9 +36,7 @@ class NewComplainant(BaseModel):
 
     name: Short = Field(default="", description="Name, as they want to be addressed.")
     email: Email | None = Field(default=None, description="E-mail address for our letters.")
-    phone: Annotated[str, StringConstraints(strip_whitespace=True, pattern=PHONE)] | None = Field(
-        default=None, description="Telephone number, with country code."
-    )
+    phone: Phone | None = Field(default=None, description="Telephone number, with country code.")
     needs: tuple[Need, ...] = Field(default=(), max_length=10, description="What we must respect.")
     safe_contact: Short = Field(default="", description="The only address or number that may be used, if any.")
 

@@ -73,7 +73,10 @@ def teams(work: Work) -> list[str]:
 
 
 def columns(work: Work, team: str) -> list[Column]:
-    """The board of `team`: what nobody has first, then everybody of the team by name. Six queries, however large."""
+    """The board of `team`: what nobody has first, then everybody of the team, whoever has most first.
+
+    Six queries, however large.
+    """
     members = {p.id: p for p in _people(work) if team in p.teams and set(p.roles) & set(_WORKERS)}
     made: dict[UUID | None, Column] = {None: Column(None)}
     counted = _counts(work, team)
@@ -93,7 +96,17 @@ def columns(work: Work, team: str) -> list[Column]:
             made[who].owned = owned
     for card in _cards(work, team):
         made[card.step.assignee_id].cards.append(card)
-    return list(made.values())
+    nobodys = made.pop(None)
+    return [nobodys, *sorted(made.values(), key=lambda c: -c.tasks)]  # by name among those who have as much
+
+
+def tasks(work: Work, team: str) -> list[tuple[Card, str]]:
+    """Every open task of the team, next due first, each with the name of whoever has it."""
+    query = _tasks(work, team, Step, Complaint, Person.name).join(
+        Person, col(Person.id) == col(Step.assignee_id), isouter=True
+    )
+    rows = work.session.exec(query.order_by(col(Step.due_at), col(Step.id))).all()
+    return [(Card(step, complaint), holder or "") for step, complaint, holder in rows]
 
 
 def move(work: Work, step_id: UUID, to: UUID | None, version: int | None = None) -> Move:

@@ -21,6 +21,8 @@ from complaints.store.unit import Work
 
 #: So many of the latest messages and events are shown at once.
 LATEST = 100
+#: No complaint has so many events or messages.
+_ALL = 10_000
 #: So many other complaints of the same person.
 OTHERS = 10
 
@@ -64,7 +66,7 @@ def read(work: Work, complaint: Complaint, *, everything: bool = False) -> CaseF
     """The file of a complaint that the actor sees; `everything` does not cut thread and log."""
     whole = view.whole(work, complaint)
     may_read = view.audiences(work)
-    most = 10_000 if everything else LATEST
+    most = _ALL if everything else LATEST
     held = {step.assignee_id for step in whole.open_steps} | {complaint.assignee_id}
     names = _names(work, held)
     return CaseFile(
@@ -78,6 +80,11 @@ def read(work: Work, complaint: Complaint, *, everything: bool = False) -> CaseF
         around=_around(work, {relation.reference for relation in whole.relations}),
         names=names,
     )
+
+
+def history(work: Work, complaint: Complaint) -> list[Event]:
+    """The whole case log as far as the actor may read it, oldest first."""
+    return _latest(work, Event, complaint, view.audiences(work), _ALL)
 
 
 def tasks(

@@ -2,23 +2,52 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, and_, or_
+from sqlalchemy import ColumnElement, and_, func, or_, union
 from sqlmodel import col, select
 
+from complaints.domain.intake import plain_number
 from complaints.domain.vocabulary import Role
 from complaints.services import inbox
+from complaints.services.access import visible
 from complaints.services.inbox import Query, Sort, View
-from complaints.store.tables import Article, Complaint, Person, SavedView
+from complaints.store.tables import Article, Complainant, Complaint, Party, Person, SavedView
 from complaints.store.unit import Work
+
+_ADDRESS = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s]+")
+#: Shorter numbers are parts of references, orders and sums.
+_NUMBER = re.compile(r"\+?\d{7,16}")
 
 
 def complaints(work: Work, words: str, most: int) -> list[Complaint]:
-    """Complaints the actor may see, by reference, name or words, newest first; closed ones too."""
+    """Complaints the actor may see, by reference, name, words, or the e-mail address or telephone number of somebody
+    who complains; newest first, closed ones too."""
+    if (who := _reached_at(words)) is not None:
+        return _of_somebody(work, who, most)
     found, _ = inbox.page(work, Query(view=View.ALL, words=words, sort=Sort.RECEIVED), limit=most)
     return found
+
+
+def _reached_at(words: str) -> ColumnElement[bool] | None:
+    """Whose whole address or number this is; None where it is neither. Each has an index of its own."""
+    if _ADDRESS.fullmatch(words):
+        return func.lower(col(Complainant.email)) == words.lower()
+    number = plain_number(words)
+    if _NUMBER.fullmatch(number):
+        bare = number.lstrip("+")
+        return col(Complainant.phone).in_([words, number, bare, f"+{bare}", f"+86{bare}"])
+    return None
+
+
+def _of_somebody(work: Work, who: ColumnElement[bool], most: int) -> list[Complaint]:
+    people = select(Complainant.id).where(who)
+    parties = select(Party.complaint_id).where(col(Party.complainant_id).in_(people))
+    own = select(Complaint.id).where(col(Complaint.complainant_id).in_(people))
+    found = select(Complaint).where(visible(work), col(Complaint.id).in_(union(own, parties)))
+    return list(work.session.exec(found.order_by(col(Complaint.received_at).desc()).limit(most)).all())
 
 
 def people(work: Work, words: str, most: int) -> list[Person]:

@@ -9,7 +9,7 @@ from sqlalchemy import or_, union_all
 from sqlmodel import col, select
 
 from complaints.domain.errors import Conflict
-from complaints.domain.intake import NewComplaint
+from complaints.domain.intake import NewComplaint, plain_number
 from complaints.domain.ports import Classifier
 from complaints.services import intake
 from complaints.services.access import visible
@@ -57,7 +57,8 @@ def recorded(work: Work, key: str) -> bool:
 
 def likely(work: Work, *, email: str = "", phone: str = "", order_ref: str = "") -> list[Complaint]:
     """Recent complaints of the same person or about the same order that the actor may see, newest first."""
-    same = [col(column) == value for column, value in ((Complainant.email, email), (Complainant.phone, phone)) if value]
+    known = ((Complainant.email, email), (Complainant.phone, plain_number(phone)))
+    same = [col(column) == value for column, value in known if value]
     ways = []
     if same:
         people = select(Complainant.id).where(or_(*same))

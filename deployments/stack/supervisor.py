@@ -23,8 +23,9 @@ from types import TracebackType
 import httpx
 
 from complaints.domain.ports import SYSTEM
-from complaints.services import personnel
+from complaints.services import personnel, starter
 from config.settings import WORK_POOL, Settings
+from config.texts import texts
 from config.wiring import App
 from deployments import prefect_settings, register
 from deployments.stack import embedded_postgres, external_postgres
@@ -161,6 +162,8 @@ class Stack:
             self.say(f"The policy of {self.settings.policy_dir} is put in force.")
         with app.store.work(SYSTEM) as work:
             made = personnel.first_admin(work)
+            if made:
+                starter.furnish(work, texts())
         self.first_admin = (made[0].login, made[1]) if made else None
         app.engine.dispose()
         self._ready("Schema", began, revision)

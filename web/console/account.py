@@ -14,6 +14,7 @@ from complaints.store.tables import Person
 from web.console import fields
 from web.console.route import PageRoute
 from web.console.seat import Entries, Staff
+from web.console.sheet import sheet
 from web.language import COOKIE, N_
 
 router = APIRouter(route_class=PageRoute)
@@ -46,6 +47,17 @@ def account(screen: Staff) -> Response:
         teams = {t.key: t.label.in_(screen.speech.language) for t in work.policy.routing.teams}
     own = screen.seat.session.id
     return screen.page("account.html", sessions=sessions, left=left, teams=teams, own=own, browser=_browser)
+
+
+@router.get("/account/sessions.csv")
+def sessions_csv(screen: Staff) -> Response:
+    """Where one is signed in, as a file."""
+    with screen.reading() as work:
+        found = signin.sessions(work, screen.seat.person.id)
+    own = screen.seat.session.id
+    rows = [(_browser(s.agent), s.address, s.created_at, s.seen_at, s.expires_at, s.id == own) for s in found]
+    columns = [N_("Browser"), N_("Network address"), N_("Signed in"), N_("Last used"), N_("Ends"), N_("This one")]
+    return sheet(screen, "sessions", columns, rows)
 
 
 #: As they name themselves; who pretends to be another comes first.

@@ -14,19 +14,22 @@ from fastapi.responses import Response
 
 from complaints.services import trail
 from complaints.services.trail import Sought, Verdict
+from complaints.store.tables import AdminEvent, Event
 from complaints.store.unit import Work
-from web.console.labels import TABLES
+from web.console.case_words import CaseWords
+from web.console.labels import TABLES, yes_or_no
 from web.console.pages import Screen
 from web.console.route import PageRoute
 from web.console.seat import Auditor
-from web.console.sheet import sheet
+from web.console.sheet import paged, sheet
 from web.language import N_
 
 router = APIRouter(route_class=PageRoute)
 _HOME = "/console/admin/audit"
 #: Without a reference, so far back at first.
 _LATELY = timedelta(days=7)
-_MOST_ROWS = 10_000
+#: Entries of a file that are read at once.
+_PAGE = 500
 _KINDS: Mapping[str, str] = {
     "person_added": N_("Person added"),
     "person_changed": N_("Person changed"),
@@ -108,24 +111,64 @@ def audit(screen: Auditor, request: Request, log: str = "cases", before: int | N
 
 
 def _about(screen: Screen, log: str, rows: list[Any], asked: dict[str, str], wrong: dict[str, str]) -> dict[str, Any]:
+    return {"log": log, "rows": rows, "asked": asked, "faults": wrong, "kinds": _kinds(screen, log), "told": _told}
+
+
+def _kinds(screen: Screen, log: str) -> dict[str, str]:
     table = _KINDS if log == "admin" else {**TABLES["action"], **_CASE_KINDS}
-    kinds = {code: screen.speech.say(text) for code, text in table.items()}
-    return {"log": log, "rows": rows, "asked": asked, "faults": wrong, "kinds": kinds, "told": _told}
+    return {code: screen.speech.say(text) for code, text in table.items()}
 
 
 @router.get("/admin/audit.csv")
 def audit_csv(screen: Auditor, request: Request, log: str = "cases") -> Response:
-    """The same as a file, the newest ten thousand entries at most."""
+    """The same as a file: all that is found, however much."""
     _, sought, _ = _sought(screen, request, log)
-    with screen.reading() as work:
-        if log == "admin":
-            found, _ = trail.of_administration(work, sought, None, _MOST_ROWS)
-            rows: list[Any] = [(e.at, e.actor_name, e.kind, e.object, _told(e), e.hash) for e in found]
-        else:
-            cases, _ = trail.of_cases(work, sought, None, _MOST_ROWS)
-            rows = [(e.at, e.actor_name, e.kind, reference, _told(e), e.hash) for e, reference in cases]
+    kinds, words = _kinds(screen, log), _Details(screen)
+
+    def page(before: int | None) -> tuple[list[Any], int | None]:
+        with screen.reading() as work:
+            if log == "admin":
+                noted, after = trail.of_administration(work, sought, before, _PAGE)
+                return [(e, e.object, words.of_administration(e)) for e in noted], after
+            found, after = trail.of_cases(work, sought, before, _PAGE)
+            return [(e, reference, words.of_case(e)) for e, reference in found], after
+
+    rows = (
+        (e.at, e.actor_name, kinds.get(e.kind, e.kind), about, details, e.hash) for e, about, details in paged(page)
+    )
     columns = [N_("When"), N_("Who"), N_("What"), N_("Object"), N_("Details"), N_("Hash")]
     return sheet(screen, f"audit-{'admin' if log == 'admin' else 'cases'}", columns, rows)
+
+
+class _Details:
+    """What an entry says beside its kind, as a sentence: for a file, where nobody can follow a link to look."""
+
+    def __init__(self, screen: Screen) -> None:
+        self.label, self.speech = screen.label, screen.speech
+        self.words = CaseWords(screen.label, screen.product.policies.active(screen.product.store.now()))
+
+    def of_case(self, event: Event) -> str:
+        """The sentence of the complaint's own history; the change of status; the reason."""
+        parts = [self.words.event(event)]
+        if event.to_status and event.from_status != event.to_status:
+            parts.append(f"{self._status(event.from_status)} → {self._status(event.to_status)}")
+        return " · ".join([*parts, self.words.why(event.reason)] if event.reason else parts)
+
+    def _status(self, code: str | None) -> str:
+        return self.label("status", code) if code else "–"
+
+    def of_administration(self, event: AdminEvent) -> str:
+        """`field: before → after` for each change, `field: value` for what was noted."""
+        return "; ".join(f"{self.label('field', name)}: {self._value(value)}" for name, value in event.data.items())
+
+    def _value(self, value: Any) -> str:
+        if isinstance(value, list) and len(value) == 2:
+            return f"{self._value(value[0])} → {self._value(value[1])}"
+        if isinstance(value, bool):
+            return yes_or_no(self.speech, value)
+        if isinstance(value, dict | list):
+            return json.dumps(value, ensure_ascii=False)
+        return "–" if value in (None, "") else str(value)
 
 
 def _told(event: Any) -> str:

@@ -20,6 +20,7 @@ from web.console.labels import TABLES
 from web.console.pages import Screen
 from web.console.route import PageRoute
 from web.console.seat import Editor, Entries
+from web.console.sheet import sheet
 from web.language import N_
 
 router = APIRouter(route_class=PageRoute)
@@ -32,6 +33,28 @@ def texts(screen: Editor) -> Response:
     with screen.reading() as work:
         found = canned.everything(work)
     return screen.page("canned.html", found=found, purposes=dict(_purposes(screen)))
+
+
+@router.get("/admin/texts.csv")
+def texts_csv(screen: Editor) -> Response:
+    """The same as a file, with the texts themselves."""
+    with screen.reading() as work:
+        found = canned.everything(work)
+    purposes = dict(_purposes(screen))
+    rows = [
+        (
+            one.title,
+            screen.label("language", one.language),
+            purposes.get(one.purpose, one.purpose) or screen.speech.say(N_("Anything")),
+            one.active,
+            one.body,
+            one.changed_at,
+            one.changed_by,
+        )
+        for one in found
+    ]
+    columns = [N_("Title"), N_("Language"), N_("Meant for"), N_("In use"), N_("Text"), N_("Changed"), N_("By")]
+    return sheet(screen, "texts", columns, rows)
 
 
 @router.get("/admin/texts/new")

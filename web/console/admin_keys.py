@@ -44,7 +44,16 @@ def keys_csv(screen: Administrator) -> Response:
     """The same as a file."""
     with screen.reading() as work:
         rows = [
-            (k.name, k.prefix, " ".join(k.scopes), who, k.created_at, k.expires_at, k.revoked_at, k.last_used_at)
+            (
+                k.name,
+                k.prefix,
+                [screen.speech.say(_SCOPES.get(scope, scope)) for scope in k.scopes],
+                who or screen.speech.say(N_("Integration")),
+                k.created_at,
+                k.expires_at,
+                k.revoked_at,
+                k.last_used_at,
+            )
             for k, who in people.keys(work)
         ]
     columns = [N_("Name"), N_("Begins with"), N_("May"), N_("Acts as"), N_("Made"), N_("Expires"), N_("Revoked")]

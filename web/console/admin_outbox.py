@@ -11,9 +11,11 @@ from fastapi.responses import Response
 
 from complaints.domain.vocabulary import IntentKind, IntentState
 from complaints.services import postroom
+from complaints.services.postroom import Entry
 from web.console.pages import Screen
 from web.console.route import PageRoute
 from web.console.seat import Administrator, Auditor, Entries
+from web.console.sheet import paged, sheet
 from web.language import N_
 
 router = APIRouter(route_class=PageRoute)
@@ -45,6 +47,42 @@ def outbox(
         counts = postroom.waiting(work)
     chosen = {"state": state, "kind": kind, "reference": reference}
     return screen.page("admin_outbox.html", found=found, after=after, counts=counts, chosen=chosen, **_words(screen))
+
+
+@router.get("/admin/outbox.csv")
+def outbox_csv(screen: Auditor, state: str = IntentState.DEAD.value, kind: str = "", reference: str = "") -> Response:
+    """The same as a file, all of it."""
+
+    def page(before: UUID | None) -> tuple[list[Entry], UUID | None]:
+        with screen.reading() as work:
+            return postroom.entries(work, state=state, kind=kind, reference=reference, before=before)
+
+    columns = (
+        N_("Recorded"),
+        N_("Kind"),
+        N_("Letter"),
+        N_("Reference"),
+        N_("State"),
+        N_("Attempts"),
+        N_("Next attempt"),
+        N_("Last error"),
+    )
+    words = _words(screen)
+    return sheet(screen, "outbox", columns, (_row(screen, one, words) for one in paged(page)))
+
+
+def _row(screen: Screen, one: Entry, words: dict[str, Any]) -> tuple[object, ...]:
+    intent, waits = one.intent, one.intent.state == IntentState.PENDING
+    return (
+        intent.created_at,
+        words["kinds"].get(intent.kind, intent.kind),
+        screen.label("message", intent.payload.get("template", "")),
+        one.reference,
+        words["states"].get(intent.state, intent.state),
+        intent.attempts,
+        intent.next_at if waits else None,
+        intent.last_error,
+    )
 
 
 def _words(screen: Screen) -> dict[str, Any]:

@@ -16,7 +16,7 @@ from starlette.datastructures import FormData
 from complaints.domain.errors import Conflict, FieldProblem, InvalidInput
 from complaints.domain.validation import problems_of
 from complaints.services import personnel, routing
-from complaints.services.personnel import Particulars
+from complaints.services.personnel import Particulars, TeamLoad
 from complaints.store.tables import Person
 from complaints.store.unit import Work
 from web.console import fields
@@ -56,10 +56,10 @@ def people_csv(screen: Administrator, q: str = "", team: str = "", role: str = "
                 c.person.login,
                 c.person.name,
                 c.person.email,
-                " ".join(c.person.roles),
-                " ".join(c.person.teams),
+                [screen.label("role", role) for role in c.person.roles],
+                [screen.choices.name("team", team) for team in c.person.teams],
                 c.load,
-                "yes" if c.present else "no",
+                c.present,
             )
             for c in found
         ),
@@ -71,6 +71,25 @@ def teams(screen: Administrator) -> Response:
     """The teams of the policy: who is in them, who is away, what waits."""
     with screen.reading() as work:
         return screen.page("admin_teams.html", teams=personnel.teams(work))
+
+
+@router.get("/admin/teams.csv")
+def teams_csv(screen: Administrator) -> Response:
+    """The same as a file: one line for each member of each team, and one for a team without any."""
+    with screen.reading() as work:
+        found = personnel.teams(work)
+    rows = [
+        (screen.choices.name("team", one.team.key), one.team.email, one.open_tasks, *member)
+        for one in found
+        for member in _members(one)
+    ]
+    columns = [N_("Team"), N_("E-mail address"), N_("Open tasks of the team"), N_("Name"), N_("Open tasks")]
+    return sheet(screen, "teams", [*columns, N_("Present")], rows)
+
+
+def _members(team: TeamLoad) -> list[tuple[object, ...]]:
+    nobody: list[tuple[object, ...]] = [("", "", "")]
+    return [(m.person.name, m.load, m.present) for m in team.members] or nobody
 
 
 @router.get("/admin/people/new")

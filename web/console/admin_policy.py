@@ -27,13 +27,28 @@ def versions(screen: Auditor) -> Response:
     return screen.page("admin_policy.html", versions=book.versions(), active=active, now=screen.product.store.now())
 
 
+@router.get("/admin/policy.csv")
+def versions_csv(screen: Auditor) -> Response:
+    """The same as a file."""
+    book = screen.product.policies
+    active = book.active(screen.product.store.now()).hash
+    columns = [N_("Name"), N_("Version"), N_("In force"), N_("In force from"), N_("Activated"), N_("By")]
+    rows = [
+        (v.name, v.hash, v.hash == active, v.effective_from, v.activated_at, v.activated_by) for v in book.versions()
+    ]
+    return sheet(screen, "policies", columns, rows)
+
+
 @router.get("/admin/policy/diff")
 def diff(screen: Auditor, old: str = "", new: str = "") -> Response:
     """What differs between two of them."""
     if not old or not new:
         return screen.go("/console/admin/policy", screen.speech.say(N_("Choose two versions to compare.")), tone="note")
     rows = _differences(screen, old, new)
-    return screen.page("admin_policy_diff.html", rows=rows, old=old, new=new)
+    book = screen.product.policies
+    known = {one.hash: one for one in book.versions()}
+    active = book.active(screen.product.store.now()).hash
+    return screen.page("admin_policy_diff.html", rows=rows, old=known[old], new=known[new], active=active)
 
 
 @router.get("/admin/policy/diff.csv")

@@ -115,8 +115,7 @@ class CaseWords:
 
     def name(self, table: str, key: str | None) -> str:
         """What the policy calls a category, team, root cause or solution; the key where it knows none."""
-        named = dict(Choices(self.policy, self.label.speech).of.get(table, ()))
-        return named.get(key or "", key or "")
+        return Choices(self.policy, self.label.speech).name(table, key)
 
     def clock(self, name: str) -> str:
         """A clock `profile.name`, as words."""

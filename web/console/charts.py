@@ -6,7 +6,7 @@ as by colour; every picture has a name for screen readers, and every bar and poi
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from math import ceil, floor, log10
 
@@ -29,22 +29,25 @@ class Series:
     values: Sequence[float | None]
 
 
-def scale(most: float) -> list[float]:
-    """Round numbers from 0 to at least `most`, about four steps: 0, 25, 50, 75, 100."""
+def scale(values: Iterable[float | None]) -> list[float]:
+    """Round numbers from 0 to at least the highest value, about four steps: 0, 25, 50, 75, 100.
+
+    Where all values are counts, so are the steps: nobody complains half a time.
+    """
+    known = [v for v in values if v is not None]
+    most, counts = max(known, default=0), all(isinstance(v, int) for v in known)
     if most <= 0:
         return [0.0, 1.0]
-    rough = most / 4
+    rough = max(most / 4, 1) if counts else most / 4
     unit = 10.0 ** floor(log10(rough))
-    step = next(unit * f for f in (1, 2, 2.5, 5, 10) if unit * f >= rough)
-    if most >= 4 and step < 1:
-        step = 1.0
+    step = next(s for f in (1, 2, 2.5, 5, 10) if (s := unit * f) >= rough and not (counts and s % 1))
     return [step * n for n in range(ceil(most / step - 1e-9) + 1)]
 
 
 def stacked(title: str, labels: Sequence[str], series: Sequence[Series], say: Say) -> Markup:
     """Bars on top of each other; with one series plain bars."""
     totals = [sum((s.values[n] or 0) for s in series) for n in range(len(labels))]
-    ticks = scale(max(totals, default=0))
+    ticks = scale(totals)
     drawn = [_axes(ticks, labels, say)]
     width = _step(labels) * 0.7
     for n, label in enumerate(labels):
@@ -63,7 +66,7 @@ def stacked(title: str, labels: Sequence[str], series: Sequence[Series], say: Sa
 
 def lines(title: str, labels: Sequence[str], series: Sequence[Series], say: Say) -> Markup:
     """A line per series, each with its own dash and mark."""
-    ticks = scale(max((v for s in series for v in s.values if v is not None), default=0))
+    ticks = scale(v for s in series for v in s.values)
     drawn = [_axes(ticks, labels, say)]
     for kind, one in enumerate(series):
         points = [(_middle(labels, n), _y(v, ticks), labels[n], v) for n, v in enumerate(one.values) if v is not None]
@@ -76,7 +79,7 @@ def lines(title: str, labels: Sequence[str], series: Sequence[Series], say: Say)
 def pareto(title: str, rows: Sequence[tuple[str, int]], total: int, say: Say, share: Say) -> Markup:
     """Bars in falling order, and the line of their cumulative share (right hand scale, 0 to 100 %)."""
     labels = [name for name, _ in rows]
-    ticks = scale(max((n for _, n in rows), default=0))
+    ticks = scale(n for _, n in rows)
     drawn = [_axes(ticks, labels, say)]
     width, sum_so_far, points = _step(labels) * 0.7, 0, []
     for n, (name, number) in enumerate(rows):

@@ -17,7 +17,7 @@ from complaints.store.unit import Work
 from web.console.charts import PATTERNS
 from web.console.fields import Choices
 from web.console.pages import Screen
-from web.console.panels import TABS, Panel, Share, Tile, Told
+from web.console.panels import TABS, Panel, Tile, Told
 from web.console.route import PageRoute
 from web.console.seat import Overseer
 from web.console.sheet import sheet
@@ -97,7 +97,7 @@ def show(screen: Overseer) -> Response:
 
 
 def _shown(told: Told, tiles: list[Tile], panels: list[Panel]) -> dict[str, Any]:
-    return {"tiles": tiles, "panels": panels, "cell": told.cell, "is_number": lambda v: isinstance(v, int | float)}
+    return {"tiles": tiles, "panels": panels, "cell": told.cell}
 
 
 def _filters(screen: Screen, teams: list[str]) -> dict[str, Any]:
@@ -130,5 +130,5 @@ def export(screen: Overseer) -> Response:
     panel = next((p for p in panels if p.key == given.get("panel", panels[0].key)), None)
     if panel is None:
         raise NotFound("page", given["panel"])
-    rows = [[round(v, 4) if isinstance(v, Share) else v for v in row] for row in panel.rows]
+    rows = [[round(v, 4) if isinstance(v, float) else v for v in row] for row in panel.rows]
     return sheet(screen, f"{tab or 'today'}-{panel.key}", panel.head, rows)

@@ -78,6 +78,10 @@ class Choices:
         named = {j: p.title(self._language) for p in policy.sla.profiles for j in p.applies.jurisdictions}
         return sorted((key, f"{title} ({key})") for key, title in named.items())
 
+    def name(self, table: str, key: str | None) -> str:
+        """What the policy calls a category, team, root cause or solution; the key where it knows none."""
+        return next((title for code, title in self.of.get(table, ()) if code == key), key or "")
+
     def _title(self, thing: Any) -> str:
         label: Label = getattr(thing, "label", None) or thing.title
         return label.in_(self._language)

@@ -14,7 +14,7 @@ from sqlmodel import col, select
 from complaints.domain.errors import ComplaintsError, InvalidInput, NotFound
 from complaints.domain.vocabulary import Channel, Flag, Role, Severity, Status, StepState
 from complaints.services import access, actions, inbox, opening, savedviews, steps
-from complaints.services.inbox import Query, Sort, View
+from complaints.services.inbox import MOST_COUNTED, Listing, Query, Sort, View
 from complaints.store.tables import Person
 from complaints.store.unit import Work
 from web.console.fields import Choices
@@ -26,7 +26,7 @@ from web.language import N_
 router = APIRouter(route_class=PageRoute)
 _MOST_AT_ONCE = 200
 _COUNTS_LAST = timedelta(seconds=45)
-_VIEWS = {
+VIEWS = {
     View.MINE: N_("Mine"),
     View.TEAM: N_("My teams"),
     View.UNASSIGNED: N_("Unassigned"),
@@ -95,7 +95,7 @@ def show(screen: Staff) -> Response:
         query=query,
         found=found,
         counts=counts,
-        views=[(view.value, screen.speech.say(name)) for view, name in _VIEWS.items()],
+        views=[(view.value, screen.speech.say(name)) for view, name in VIEWS.items()],
         sorts=[(sort.value, screen.speech.say(name)) for sort, name in _SORTS.items()],
         filters=filters,
         chips=_chips(screen, filters),
@@ -104,6 +104,7 @@ def show(screen: Staff) -> Response:
         newest=newest,
         address=_address(screen),
         titles=_titles(screen),
+        total=_total(screen, query, found, counts),
         **_given(screen),
     )
 
@@ -169,6 +170,21 @@ def _recount(screen: Screen) -> None:
     screen.console.counts.pop(screen.seat.person.id, None)
 
 
+def _total(screen: Screen, query: Query, found: Listing, counts: dict[View, int]) -> str:
+    """How many there are, from what is known already: nothing is counted for it."""
+    say, here = screen.speech.say, len(found.lines)
+    if not found.after and not screen.request.query_params.get("after"):
+        return say(N_("%(here)s in all"), here=here)
+    if query == Query(view=query.view, sort=query.sort):
+        many = counts[query.view]
+        return say(N_("%(here)s of %(many)s"), here=here, many=many if many <= MOST_COUNTED else f"{MOST_COUNTED}+")
+    return (
+        say(N_("%(here)s shown, more on the next page"), here=here)
+        if found.after
+        else say(N_("%(here)s on this page"), here=here)
+    )
+
+
 # -- new work appears by itself
 
 
@@ -205,6 +221,7 @@ def rows(screen: Staff) -> Response:
         counts=counts,
         address=_address(screen),
         titles=_titles(screen),
+        total=_total(screen, query, found, counts),
     )
 
 

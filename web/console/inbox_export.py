@@ -2,23 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 
 from fastapi import APIRouter
 from fastapi.responses import Response
 
 from complaints.services import inbox
-from complaints.services.inbox import Line, Query
+from complaints.services.inbox import Line
 from web.console.inbox import asked
-from web.console.labels import Labels
 from web.console.pages import Screen
 from web.console.route import PageRoute
 from web.console.seat import Staff
-from web.console.sheet import sheet
+from web.console.sheet import paged, sheet
 from web.language import N_
 
 router = APIRouter(route_class=PageRoute)
-_MOST = 50_000
 _PAGE = 500
 _COLUMNS = (
     N_("Reference"),
@@ -40,22 +38,19 @@ _COLUMNS = (
 
 @router.get("/inbox/export.csv")
 def export(screen: Staff) -> Response:
-    """The whole list, filtered and ordered as it is shown."""
-    return sheet(screen, "complaints", _COLUMNS, _rows(screen, asked(screen)))
+    """The whole list, however long, filtered and ordered as it is shown."""
+    query = asked(screen)
 
-
-def _rows(screen: Screen, query: Query) -> Iterator[Sequence[object]]:
-    after: str | None = ""
-    left = _MOST
-    while after is not None and left > 0:
+    def page(after: str) -> tuple[list[Sequence[object]], str | None]:
         with screen.reading() as work:
             found = inbox.listing(work, query, after=after, limit=_PAGE)
-        yield from (_row(line, screen.label) for line in found.lines[:left])
-        left, after = left - len(found.lines), found.after
+        return [_row(line, screen) for line in found.lines], found.after
+
+    return sheet(screen, "complaints", _COLUMNS, paged(page, ""))
 
 
-def _row(line: Line, label: Labels) -> Sequence[object]:
-    case = line.complaint
+def _row(line: Line, screen: Screen) -> Sequence[object]:
+    case, label, name = line.complaint, screen.label, screen.choices.name
     return (
         case.reference,
         case.received_at,
@@ -63,8 +58,8 @@ def _row(line: Line, label: Labels) -> Sequence[object]:
         line.complainant,
         label("status", case.status),
         label("severity", case.severity),
-        case.category,
-        case.team,
+        name("category", case.category),
+        name("team", case.team),
         line.assignee,
         label("step", line.step.kind) if line.step else "",
         line.due_at,

@@ -40,7 +40,19 @@ def articles_csv(screen: Staff, q: str = "", category: str = "", language: str =
     with screen.reading() as work:
         found = knowledge.search(work, q, category=category, language=language)
     columns = [N_("Title"), N_("Language"), N_("Category"), N_("Standard solution"), N_("Published"), N_("Changed")]
-    rows = ((a.title, a.language, a.category, a.solution, a.published, a.changed_at, a.changed_by) for a in found)
+    label, name = screen.label, screen.choices.name
+    rows = (
+        (
+            a.title,
+            label("language", a.language),
+            name("category", a.category),
+            name("solution", a.solution),
+            a.published,
+            a.changed_at,
+            a.changed_by,
+        )
+        for a in found
+    )
     return sheet(screen, "knowledge", [*columns, N_("By")], rows)
 
 

@@ -315,6 +315,11 @@ TABLES: Mapping[str, Mapping[str, str]] = {
 }
 
 
+def yes_or_no(speech: Speech, value: bool) -> str:
+    """A truth, as a word."""
+    return speech.say(N_("Yes")) if value else speech.say(N_("No"))
+
+
 class Labels:
     """Words for codes, for one reader. `label("status", code)`; a code without a word is shown as it is."""
 

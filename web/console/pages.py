@@ -24,6 +24,7 @@ from complaints.store.unit import Work
 from config.wiring import App
 from web import static_files
 from web.console import labels
+from web.console.fields import Choices
 from web.console.when import Span
 from web.language import COOKIE, NAMES, Speech, chosen, preferred, words
 from web.templating import Templates
@@ -76,6 +77,11 @@ class Screen:
         """What all pages share."""
         found: Console = self.request.app.state.console
         return found
+
+    @cached_property
+    def choices(self) -> Choices:
+        """Names that the policy in force gives to categories, teams, root causes and solutions, for this reader."""
+        return Choices(self.product.policies.active(self.product.store.now()), self.speech)
 
     @property
     def product(self) -> App:
@@ -181,11 +187,11 @@ def _here(request: Request) -> str:
     return f"{quote(request.url.path)}{query}"
 
 
-_ICONS = {
+ICONS = {
     path.stem: Markup(path.read_text(encoding="utf-8").strip()) for path in sorted((_HERE / "icons").glob("*.svg"))
 }
 
 
 def icon(name: str) -> Markup:
     """A picture of 16 × 16, drawn in the colour of the text; decoration only."""
-    return _ICONS[name]
+    return ICONS[name]

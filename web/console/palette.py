@@ -11,6 +11,7 @@ from fastapi.responses import Response
 from complaints.domain.vocabulary import Role
 from complaints.services import finding
 from complaints.store.unit import Work
+from web.console import places
 from web.console.pages import Screen
 from web.console.route import PageRoute
 from web.console.seat import Staff
@@ -19,18 +20,25 @@ from web.language import N_
 router = APIRouter(route_class=PageRoute)
 #: Shorter words name too much.
 _SHORTEST = 2
-_MOST_COMPLAINTS, _MOST_OTHERS = 6, 3
+_MOST_PLACES, _MOST_COMPLAINTS, _MOST_OTHERS = 6, 6, 3
 
 
 @router.get("/palette")
 def palette(screen: Staff, q: str = "") -> Response:
-    """At most a dozen things: `href`, `title`, and what kind of thing it is (`about`)."""
+    """What the letters name: places and commands first, then complaints, saved views, articles, colleagues.
+
+    Each has `href`, `title`, and what kind of thing it is (`about`); commands have `post`, the fields of the form that
+    is sent to `href`. Without letters: every place.
+    """
     words = q.replace("\x00", "").strip()[:100]
+    if not words:
+        return screen.json(places.open_to(screen.seat.actor.roles, screen.speech))
     if len(words) < _SHORTEST:
         return screen.json([])
+    known = places.open_to(screen.seat.actor.roles, screen.speech, words)[:_MOST_PLACES]
     with screen.reading() as work:
         found = list(_found(screen, work, words))
-    return screen.json([{"href": href, "title": title, "about": about} for href, title, about in found])
+    return screen.json([*known, *({"href": href, "title": title, "about": about} for href, title, about in found)])
 
 
 def _found(screen: Screen, work: Work, words: str) -> Iterator[tuple[str, str, str]]:

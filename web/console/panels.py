@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 
 from babel.dates import format_date
 from babel.numbers import format_decimal, format_percent
+from babel.units import format_unit
 from markupsafe import Markup
 
 from complaints.domain.vocabulary import SEVERITIES
@@ -19,7 +20,7 @@ from complaints.services.figures import AGES, AHEAD, InTime, Slice
 from complaints.store.unit import Work
 from web.console import charts
 from web.console.charts import Series
-from web.console.labels import Labels
+from web.console.labels import Labels, yes_or_no
 from web.language import N_, Speech
 
 #: So many bars has a Pareto picture; the rest is one bar.
@@ -40,6 +41,17 @@ class Panel:
     picture: Markup
     head: Sequence[str]
     rows: Sequence[Sequence[object]]
+    wide: bool = False  #: takes the whole width: its table has long texts
+
+    @property
+    def numeric(self) -> frozenset[int]:
+        """Columns of numbers: their heads stand over them, at the end."""
+        shown = range(len(self.head))
+        return frozenset(n for n in shown if any(_is_number(row[n]) for row in self.rows))
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 @dataclass(frozen=True)
@@ -65,8 +77,15 @@ class Told:
     upheld: bool = False
 
     def number(self, value: float) -> str:
-        """As the reader's language writes it: at most one digit after the point."""
-        return str(format_decimal(value, format="#,##0.#", locale=self.speech.locale))
+        """As the reader's language writes it: one digit after the point, two that count where the value is small."""
+        small = 0 < abs(value) < 1
+        return str(format_decimal(value, format="@#" if small else "#,##0.#", locale=self.speech.locale))
+
+    def length(self, days: float) -> str:
+        """How long, in the largest unit of which it has at least one: `2.5 days`, `3 hours`."""
+        unit, factor = _unit(days)
+        said = format_unit(days * factor, f"duration-{unit}", format="#,##0.#", locale=self.speech.locale)
+        return str(said)
 
     def share(self, value: float) -> str:
         """A share in percent."""
@@ -77,7 +96,7 @@ class Told:
         if value is None:
             return "–"
         if isinstance(value, bool):
-            return self.speech.say(N_("Yes")) if value else self.speech.say(N_("No"))
+            return yes_or_no(self.speech, value)
         if isinstance(value, Share):
             return self.share(value)
         if isinstance(value, int | float):
@@ -211,9 +230,9 @@ def timeliness(told: Told) -> tuple[list[Tile], list[Panel]]:
     clocks_before = figures.in_time(told.work, part.before)
     tiles = [
         Tile(say(N_("In time")), _rate(told, ended), _rate(told, clocks_before)),
-        told.tile(say(N_("Answer: median days")), lambda p: taken[p].median, told.number),
-        told.tile(say(N_("Answer: nine of ten within days")), lambda p: taken[p].p90, told.number),
-        told.tile(say(N_("Acknowledgment: median days")), lambda p: known[p].median, told.number),
+        told.tile(say(N_("Answer: median")), lambda p: taken[p].median, told.length),
+        told.tile(say(N_("Answer: nine of ten within")), lambda p: taken[p].p90, told.length),
+        told.tile(say(N_("Acknowledgment: median")), lambda p: known[p].median, told.length),
     ]
     title = say(N_("Clocks met in time by month"))
     months = sorted({one.month for one in ended})
@@ -241,22 +260,47 @@ def timeliness(told: Told) -> tuple[list[Tile], list[Panel]]:
 
 def _lengths(told: Told, taken: figures.Took, known: figures.Took) -> Panel:
     say = told.speech.say
-    title = say(N_("Days from receipt"))
+    marks = [known.median, taken.median, known.p90, taken.p90]
+    unit, factor = _unit(max((m for m in marks if m is not None), default=1))
+    title = say(_FROM_RECEIPT[unit])
     labels = [say(N_("Acknowledgment")), say(N_("Answer"))]
     series = [
-        Series(say(N_("Median")), [known.median, taken.median]),
-        Series(say(N_("Nine of ten within")), [known.p90, taken.p90]),
+        Series(say(N_("Median")), [_times(known.median, factor), _times(taken.median, factor)]),
+        Series(say(N_("Nine of ten within")), [_times(known.p90, factor), _times(taken.p90, factor)]),
     ]
-    how = say(N_("Calendar days from receipt to the acknowledgment and to the answer, of what was sent in the period."))
-    rows = [[name, one.number, one.median, one.p90] for name, one in zip(labels, (known, taken), strict=True)]
+    how = say(N_("Calendar time from receipt to the acknowledgment and to the answer, of what was sent in the period."))
+    rows = [
+        [label, one.number, *(s.values[n] for s in series)]
+        for n, (label, one) in enumerate(zip(labels, (known, taken), strict=True))
+    ]
     head = ["", say(N_("Number")), say(N_("Median")), say(N_("Nine of ten within"))]
     flat = [f"{label}, {one.name}" for label in labels for one in series]
     values = [one.values[n] for n in range(2) for one in series]
     return Panel("lengths", title, how, charts.stacked(title, flat, [Series("", values)], told.number), head, rows)
 
 
+#: Units of a length, the largest first: what babel calls it, how many make a day.
+_UNITS = (("day", 1), ("hour", 24), ("minute", 24 * 60))
+_FROM_RECEIPT = {
+    "day": N_("Days from receipt"),
+    "hour": N_("Hours from receipt"),
+    "minute": N_("Minutes from receipt"),
+}
+
+
+def _unit(days: float) -> tuple[str, int]:
+    return next(((unit, factor) for unit, factor in _UNITS if days * factor >= 1), _UNITS[-1])
+
+
+def _times(value: float | None, factor: int) -> float | None:
+    return None if value is None else float(value * factor)
+
+
 def _clock(told: Told, profile: str, name: str) -> str:
-    return f"{told.label('clock', name)} ({profile})"
+    """The clock, and the rule it is of."""
+    found = told.work.policy.sla.profile(profile)
+    title = found.title(told.speech.language) if found else profile
+    return f"{told.label('clock', name)} ({title})"
 
 
 def _part(one: InTime | None) -> float | None:
@@ -361,7 +405,7 @@ def _verbatim(told: Told) -> Panel:
         say(N_("In their words")),
     ]
     how = say(N_("The latest 50 answers of the period that have words."))
-    return Panel("words", say(N_("In their words")), how, Markup(""), head, rows)
+    return Panel("words", say(N_("In their words")), how, Markup(""), head, rows, wide=True)
 
 
 TABS: Mapping[str, tuple[str, Callable[[Told], tuple[list[Tile], list[Panel]]]]] = {

@@ -28,6 +28,13 @@ SAFE = frozenset({"GET", "HEAD"})
 STAFF = frozenset({Role.AGENT, Role.LEAD, Role.APPROVER, Role.MANAGER, Role.AUDITOR, Role.ADMIN})
 #: Those who handle complaints; auditors and administrators only look.
 CASEWORK = frozenset({Role.AGENT, Role.LEAD, Role.APPROVER, Role.MANAGER})
+LEADERS = frozenset({Role.LEAD, Role.MANAGER})
+EDITORS = LEADERS | {Role.ADMIN}
+OVERSEERS = EDITORS | {Role.AUDITOR}
+APPROVERS = LEADERS | {Role.APPROVER}
+WITNESSES = OVERSEERS | {Role.APPROVER}
+AUDITORS = frozenset({Role.MANAGER, Role.AUDITOR, Role.ADMIN})
+ADMINISTRATORS = frozenset({Role.ADMIN})
 #: Where somebody with a temporary password may go.
 _CHANGE_PASSWORD = ("/console/account/password", "/console/sign-out")
 
@@ -113,10 +120,10 @@ def _screen(roles: frozenset[Role]) -> Any:
 Entries = Annotated[FormData, Depends(posted)]
 Staff = Annotated[Screen, _screen(STAFF)]
 Caseworker = Annotated[Screen, _screen(CASEWORK)]
-Leader = Annotated[Screen, _screen(frozenset({Role.LEAD, Role.MANAGER}))]
-Editor = Annotated[Screen, _screen(frozenset({Role.LEAD, Role.MANAGER, Role.ADMIN}))]
-Overseer = Annotated[Screen, _screen(frozenset({Role.LEAD, Role.MANAGER, Role.AUDITOR, Role.ADMIN}))]
-Approver = Annotated[Screen, _screen(frozenset({Role.LEAD, Role.APPROVER, Role.MANAGER}))]
-Witness = Annotated[Screen, _screen(frozenset({Role.LEAD, Role.APPROVER, Role.MANAGER, Role.AUDITOR, Role.ADMIN}))]
-Auditor = Annotated[Screen, _screen(frozenset({Role.MANAGER, Role.AUDITOR, Role.ADMIN}))]
-Administrator = Annotated[Screen, _screen(frozenset({Role.ADMIN}))]
+Leader = Annotated[Screen, _screen(LEADERS)]
+Editor = Annotated[Screen, _screen(EDITORS)]
+Overseer = Annotated[Screen, _screen(OVERSEERS)]
+Approver = Annotated[Screen, _screen(APPROVERS)]
+Witness = Annotated[Screen, _screen(WITNESSES)]
+Auditor = Annotated[Screen, _screen(AUDITORS)]
+Administrator = Annotated[Screen, _screen(ADMINISTRATORS)]

@@ -13,16 +13,19 @@ from complaints.domain.errors import ComplaintsError, InvalidInput
 from complaints.domain.vocabulary import SEVERITIES
 from complaints.services import board
 from complaints.services.board import Move
+from complaints.store.tables import Complaint, Step
 from web.console.fields import Choices
 from web.console.pages import Screen
 from web.console.route import PageRoute, said_of
 from web.console.seat import Entries, Leader, Overseer
+from web.console.sheet import sheet
 from web.language import N_
 
 router = APIRouter(route_class=PageRoute)
 #: So many tasks are moved at once; the way back must fit into an address.
 _MOST_AT_ONCE = 20
 _OLD = N_("This page is out of date. Load it again.")
+_COLUMNS = (N_("Reference"), N_("Subject"), N_("Category"), N_("Severity"), N_("Task"))
 _WHY = {
     "away": N_("%(name)s is away"),
     "unassigned": N_("nobody has it"),
@@ -65,10 +68,43 @@ def show(screen: Overseer) -> Response:
         team=team,
         teams=[(key, dict(titles["team"]).get(key, key)) for key in teams],
         columns=columns,
+        idle=[c for c in columns if c.person and not c.tasks],
         severities=[s.value for s in SEVERITIES],
         categories=dict(titles["category"]),
         most=board.CARDS,
         undo=screen.request.query_params.getlist("undo")[:_MOST_AT_ONCE],
+    )
+
+
+@router.get("/team.csv")
+def tasks(screen: Overseer) -> Response:
+    """All open tasks of the team as a file, with who has them."""
+    with screen.reading() as work:
+        team = _chosen(screen, board.teams(work))
+        found = board.tasks(work, team) if team else []
+    label = screen.label
+    rows = [
+        (
+            holder,
+            *_about(screen, card.step, card.complaint),
+            label("step_state", card.step.state),
+            card.step.opened_at,
+            card.step.due_at,
+        )
+        for card, holder in found
+    ]
+    columns = [N_("With"), *_COLUMNS, N_("State"), N_("Since"), N_("Deadline")]
+    return sheet(screen, f"team-{team}", columns, rows)
+
+
+def _about(screen: Screen, step: Step, complaint: Complaint) -> tuple[str, ...]:
+    """What files tell of a task: `_COLUMNS`."""
+    return (
+        complaint.reference,
+        complaint.subject,
+        screen.choices.name("category", complaint.category),
+        screen.label("severity", complaint.severity),
+        screen.label("step", step.kind),
     )
 
 
@@ -106,6 +142,24 @@ def propose(screen: Leader) -> Response:
         moves = board.rebalance(work, team) if team else []
     rows = [(m, Order(m.step.id, m.step.version, m.to.id if m.to else None), _why(screen, m)) for m in moves]
     return screen.page("team_rebalance.html", team=team, rows=rows)
+
+
+@router.get("/team/rebalance.csv")
+def proposals(screen: Leader) -> Response:
+    """The proposals as a file."""
+    with screen.reading() as work:
+        team = _chosen(screen, board.teams(work))
+        moves = board.rebalance(work, team) if team else []
+    rows = [
+        (
+            *_about(screen, m.step, m.complaint),
+            m.origin.name if m.origin else "",
+            m.to.name if m.to else "",
+            _why(screen, m),
+        )
+        for m in moves
+    ]
+    return sheet(screen, f"rebalance-{team}", [*_COLUMNS, N_("From"), N_("To"), N_("Because")], rows)
 
 
 def _why(screen: Screen, one: Move) -> str:

@@ -30,11 +30,22 @@
     lane.addEventListener("dragleave", (event) => { if (!lane.contains(event.relatedTarget)) lane.classList.remove("over"); });
     lane.addEventListener("drop", (event) => { event.preventDefault(); if (carried && !lane.contains(carried)) send(lane, carried); });
   }
-  // j and k go from card to card; space chooses, m goes to the list of people
+  // j and k go from card to card, left and right from lane to lane; space chooses, m goes to the list of people
+  const stop = (task) => $("[name=card], a", task);
   document.addEventListener("keydown", (event) => {
-    if (!["j", "k"].includes(event.key) || event.ctrlKey || event.metaKey || event.altKey || typing(event.target) || $("dialog[open]")) return;
-    const boxes = $$(".task [name=card]");
-    const at = boxes.indexOf(document.activeElement);
-    boxes[Math.min(boxes.length - 1, Math.max(0, at + (event.key === "j" ? 1 : -1)))]?.focus();
+    if (event.ctrlKey || event.metaKey || event.altKey || typing(event.target) || $("dialog[open]")) return;
+    const way = { j: 1, k: -1, ArrowRight: 1, ArrowLeft: -1 }[event.key];
+    if (!way) return;
+    if (event.key.length === 1) {
+      const cards = $$(".task");
+      const at = cards.indexOf(document.activeElement.closest(".task"));
+      stop(cards[Math.min(cards.length - 1, Math.max(0, at + way))] ?? form)?.focus();
+      return;
+    }
+    const lanes = $$(".lane");
+    const lane = lanes[Math.min(lanes.length - 1, Math.max(0, lanes.indexOf(document.activeElement.closest(".lane")) + way))];
+    event.preventDefault();
+    (stop(lane) ?? $("a", lane) ?? lane).focus();
+    lane.scrollIntoView({ block: "nearest", inline: "nearest" });
   });
 }

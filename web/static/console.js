@@ -30,7 +30,10 @@ function toast(text) {
 // -- dialogs and dismissals
 document.addEventListener("click", (event) => {
   const opener = event.target.closest("[data-open]");
-  if (opener) { const dialog = document.getElementById(opener.dataset.open); dialog?.showModal(); $("[autofocus], input:not([type=hidden]), textarea, select", dialog)?.focus(); }
+  if (opener?.dataset.open === "palette") openPalette();
+  else if (opener) { const dialog = document.getElementById(opener.dataset.open); dialog?.showModal(); $("[autofocus], input:not([type=hidden]), textarea, select", dialog)?.focus(); }
+  const said = event.target.closest("[data-toast]");
+  if (said) toast(said.dataset.toast);
   if (event.target.closest("[data-dismiss]")) event.target.closest(".flash").remove();
   if (event.target.nodeName === "DIALOG") event.target.close();
 });
@@ -77,31 +80,35 @@ document.addEventListener("keydown", (event) => {
   else if (event.key === "g") { first = "g"; setTimeout(() => { first = ""; }, 1200); }
 });
 
-// -- palette: pages of the menu at once, complaints and people from the server
-let asked = 0;
-function openPalette() {
+// -- palette: places and commands at once, asked for when it is first opened; complaints and people from the server
+let asked = 0, places = null;
+async function openPalette() {
   const dialog = $("#palette");
   if (!dialog || dialog.open) return;
   dialog.showModal();
   const input = $("#palette-q");
   input.value = "";
-  fill("");
   input.focus();
+  places ??= ask("/console/palette").then((answer) => (answer?.ok ? answer.json() : []));
+  fill(input.value);
 }
-const pages = () => $$(".side li a").map((a) => ({ href: a.getAttribute("href"), title: $("span", a).textContent, about: "" }));
 async function fill(words) {
   const turn = ++asked;
-  const plain = words.trim().toLowerCase();
-  show(pages().filter((p) => p.title.toLowerCase().includes(plain)));
-  if (plain.length < 2) return;
+  const plain = words.toLowerCase().split(/\s+/).filter(Boolean);
+  const known = (await places).filter((place) => plain.every((word) => place.words.includes(word)));
+  if (turn !== asked) return;
+  show(plain.length ? known.slice(0, 6) : known);
+  if (words.trim().length < 2) return;
   const answer = await ask(`/console/palette?q=${encodeURIComponent(words)}`);
-  if (answer?.ok && turn === asked) show([...(await answer.json()), ...pages().filter((p) => p.title.toLowerCase().includes(plain))]);
+  if (answer?.ok && turn === asked) show(await answer.json());
 }
+let shown = [];
 function show(found) {
   const list = $("#palette-found");
-  list.replaceChildren(...found.slice(0, 14).map((one, n) => {
+  shown = found;
+  list.replaceChildren(...found.map((one, n) => {
     const item = document.createElement("li");
-    item.role = "option"; item.id = `found-${n}`; item.dataset.href = one.href;
+    item.role = "option"; item.id = `found-${n}`; item.dataset.n = n;
     item.setAttribute("aria-selected", String(n === 0));
     const about = document.createElement("small");
     about.textContent = one.about;
@@ -121,8 +128,21 @@ $("#palette-q")?.addEventListener("keydown", (event) => {
     items.forEach((item) => item.setAttribute("aria-selected", String(item === next)));
     next?.scrollIntoView({ block: "nearest" });
     event.target.setAttribute("aria-activedescendant", next?.id ?? "");
-  } else if (event.key === "Enter" && items[at]) { event.preventDefault(); location.href = items[at].dataset.href; }
+  } else if (event.key === "Enter" && items[at]) { event.preventDefault(); choose(shown[at]); }
 });
-$("#palette-found")?.addEventListener("click", (event) => { const item = event.target.closest("[data-href]"); if (item) location.href = item.dataset.href; });
+$("#palette-found")?.addEventListener("click", (event) => { const item = event.target.closest("[data-n]"); if (item) choose(shown[item.dataset.n]); });
+/** Go there; a command is a form of its own. */
+function choose(one) {
+  if (!one.post) { location.href = one.href; return; }
+  const form = document.createElement("form");
+  form.method = "post"; form.action = one.href; form.hidden = true;
+  for (const [name, value] of Object.entries({ csrf: csrf(), back: location.pathname + location.search, ...one.post })) {
+    const field = document.createElement("input");
+    field.type = "hidden"; field.name = name; field.value = value;
+    form.append(field);
+  }
+  document.body.append(form);
+  form.submit();
+}
 
-$("[data-focus]")?.focus();
+$("[data-focus]:not([data-sample] *)")?.focus();

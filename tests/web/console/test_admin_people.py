@@ -153,7 +153,8 @@ def test_the_list_is_filtered_and_exported_and_runs_nothing_in_a_spreadsheet(off
     answer = admin.get("/console/admin/people.csv")
     assert answer.headers["content-type"] == "text/csv; charset=utf-8"
     assert answer.text.startswith("\ufeffLogin,Name,")
-    assert "'=cmd()" in answer.text
+    assert "li,'=cmd(),,Agent,Customer service,0,Yes" in answer.text
+    assert "Customer service" in admin.get("/console/admin/teams.csv").text
 
 
 def test_teams_show_members_who_is_away_and_what_waits(office: Office) -> None:

@@ -35,8 +35,13 @@ def test_a_version_is_shown_whole_and_two_are_compared(office: Office) -> None:
     assert "Verify before relying on it." in text_of(auditor.get(f"/console/admin/policy/{new}").text)
     assert "P3D" in auditor.get(f"/console/admin/policy/{new}").text
     differs = auditor.get(f"/console/admin/policy/diff?old={old}&new={new}").text
-    assert "lifecycle.timings.confirm_within" in differs
-    assert "P3D" in differs
+    assert "lifecycle.<wbr>timings.<wbr>confirm_within" in differs, "a path breaks at its points only"
+    assert "<ins>P3D</ins>" in differs
+    said = text_of(differs)
+    assert "stricter" in said, "versions have names and dates"
+    assert "Ruth Adler" in said
+    assert old[:12] not in said
+    assert new[:12] not in said
     assert (
         "lifecycle.timings.confirm_within,P" in auditor.get(f"/console/admin/policy/diff.csv?old={old}&new={new}").text
     )

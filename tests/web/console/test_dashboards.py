@@ -162,10 +162,47 @@ def test_odd_addresses_narrow_nothing_or_everything(chief: Browser, query: str) 
 
 
 @pytest.mark.parametrize(
-    ("most", "ticks"), [(0, [0, 1]), (1, [0, 0.25, 0.5, 0.75, 1]), (5, [0, 2, 4, 6]), (97, [0, 25, 50, 75, 100])]
+    ("values", "ticks"),
+    [
+        ([], [0, 1]),
+        ([0, 1.0], [0, 0.25, 0.5, 0.75, 1]),
+        ([None, 0.04], [0, 0.01, 0.02, 0.03, 0.04]),
+        ([1, 0], [0, 1]),
+        ([2], [0, 1, 2]),
+        ([5, None], [0, 2, 4, 6]),
+        ([10], [0, 5, 10]),
+        ([10.0], [0, 2.5, 5, 7.5, 10]),
+        ([97], [0, 25, 50, 75, 100]),
+    ],
 )
-def test_scales_are_round_and_reach_the_highest_value(most: float, ticks: list[float]) -> None:
-    assert charts.scale(most) == ticks
+def test_scales_are_round_reach_the_highest_value_and_count_in_whole_steps(
+    values: list[float | None], ticks: list[float]
+) -> None:
+    assert charts.scale(values) == pytest.approx(ticks)
+
+
+def test_bars_of_minutes_are_not_all_labelled_nought(office: Office, chief: Browser, cases: list[str]) -> None:
+    at = now(office)
+    for reference, minutes in zip(cases, (12, 30, 90), strict=False):
+        change(
+            office, reference, received_at=at - timedelta(hours=3), responded_at=at - timedelta(minutes=180 - minutes)
+        )
+    page = text_of(chief.get("/console/dashboards/timeliness").text)
+    assert "Hours from receipt" in page
+    assert "Days from receipt" not in page
+    assert "Answer: median 30 minutes" in page
+    answered = table(chief, "timeliness", "lengths")[1]
+    assert answered[1:3] == ["3", "0.5"]
+    assert float(answered[3]) == pytest.approx(1.3)
+
+
+def test_a_legend_names_the_rule_not_its_key(chief: Browser, office: Office, cases: list[str]) -> None:
+    with office.product.store.work(SYSTEM) as work:
+        for clock in work.session.exec(select(Clock)).all():
+            clock.state, clock.stopped_at = "met", now(office)
+    page = text_of(chief.get("/console/dashboards/timeliness").text)
+    assert "(Our own targets)" in page
+    assert "(default)" not in page
 
 
 def test_pictures_tell_every_value_and_escape_names() -> None:

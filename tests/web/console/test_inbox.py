@@ -199,3 +199,25 @@ def test_taking_a_task_from_the_list(office: Office, team: str) -> None:
     assert answer.headers["location"] == f"/console/complaints/{reference}"
     assert refs(browser.get("/console/inbox?view=mine").text) == [reference]
     assert browser.post("/console/inbox/claim/C26-999999-9").status_code in (404, 422)
+
+
+def test_how_many_there_are_is_said_and_nothing_is_counted_for_it(
+    office: Office, team: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for n in range(2):
+        office.complain(complainant={"name": f"No {n}", "email": f"n{n}@example.com"})
+    browser = office.browser("max", Role.MANAGER, teams=())
+    assert "3 in all" in text_of(browser.get("/console/inbox?view=all").text)
+    whole = inbox.listing
+    monkeypatch.setattr(inbox, "listing", lambda work, query, **more: whole(work, query, **more, limit=2))
+    first = browser.get("/console/inbox?view=all").text
+    assert "2 of 3" in text_of(first)
+    assert "2 of 3" in text_of(browser.get("/console/inbox/rows?view=all").text)
+    narrowed = browser.get("/console/inbox?view=all&channel=api").text
+    assert "2 shown, more on the next page" in text_of(narrowed)
+    onward = re.search(r'href="([^"]+)" rel="next"', narrowed)
+    assert onward
+    assert "1 on this page" in text_of(browser.get(onward[1].replace("&amp;", "&")).text)
+    monkeypatch.setattr(office.app.state.console, "counts", {})
+    monkeypatch.setattr(inbox, "counts", lambda work: dict.fromkeys(inbox.View, 100))
+    assert "2 of 99+" in text_of(browser.get("/console/inbox?view=all").text)

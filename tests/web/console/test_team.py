@@ -154,3 +154,17 @@ def _category(office: Office, reference: str) -> str:
 def test_a_wrong_form_is_answered_on_the_board(lead: Browser, sent: dict[str, str]) -> None:
     assert lead.post("/console/team/move", **sent).status_code == 303
     assert lead.post("/console/team/undo", order="a.b.c").status_code == 303
+
+
+def test_whoever_has_most_comes_first_and_empty_lanes_are_folded(office: Office, lead: Browser, team: str) -> None:
+    for login in ("ann", "bob", "cat"):
+        office.hire(login, Role.AGENT, teams=(team,))
+    cases = [office.complain(complainant={"name": f"No {n}", "email": f"{n}@example.com"}) for n in range(3)]
+    for reference, login in zip(cases, ("cat", "cat", "bob"), strict=True):
+        with office.product.store.work(SYSTEM) as work:
+            step = work.session.get_one(Step, task(office, reference).id)
+            step.assignee_id, step.team = office.person(login).id, team
+    html = lead.get(f"/console/team?team={team}").text
+    assert list(lanes(html)) == ["Nobody yet", "Cat", "Bob", "Ann", "Lena"]
+    folded = re.findall(r'<section class="lane folded[^>]*data-to="([^"]+)"', html)
+    assert folded == [str(office.person(login).id) for login in ("ann", "lena")], "work can be dropped there"

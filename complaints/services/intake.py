@@ -31,6 +31,8 @@ from complaints.store.unit import Work
 
 #: Characters of the narrative that full-text search looks at.
 _SEARCHED = 2_000
+#: Longest subject that is made of the narrative.
+_SUBJECT = 80
 
 
 @dataclass(frozen=True)
@@ -150,6 +152,7 @@ def _insert(work: Work, news: Sequence[NewComplaint], bulk: bool) -> list[Compla
     with work.session.no_autoflush:  # a complaint is written once, with its first event and its clocks counted in
         for new, complaint in zip(news, complaints, strict=True):
             told = {"channel": new.channel, "received_at": complaint.received_at.isoformat()}
+            work.steps[complaint.id] = []  # none yet: nobody need look
             record(work, complaint, "received", audience=Audience.COMPLAINANT, data=told)
         work.session.add_all(pending(Party, complaint_id=c.id, complainant_id=c.complainant_id) for c in complaints)
         if bulk:
@@ -193,8 +196,14 @@ def _complainant(work: Work, new: NewComplaint) -> Complainant:
     )
 
 
+def _beginning(narrative: str) -> str:
+    """The first words, as a subject; that there is more can be seen."""
+    words = " ".join(narrative.split())
+    return words if len(words) <= _SUBJECT else f"{words[: _SUBJECT - 1].rstrip()}…"
+
+
 def _complaint(work: Work, new: NewComplaint, who: Complainant, number: int, policy_hash: str) -> Complaint:
-    subject = new.subject or " ".join(new.narrative.split())[:80]
+    subject = new.subject or _beginning(new.narrative)
     return pending(
         Complaint,
         id=new_id(work.now),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from uuid import UUID
 
+from complaints.domain import placeholders
 from complaints.domain.errors import ContentGateFailed
 from complaints.domain.ports import Letter, Renderer
 from complaints.domain.vocabulary import (
@@ -67,7 +68,8 @@ def missing_elements(work: Work, complaint: Complaint, text: str) -> list[str]:
 
 
 def checklist(work: Work, complaint: Complaint, body: str) -> list[tuple[str, bool]]:
-    """What the profiles require of a letter that a person wrote, each with whether `body` has it.
+    """What the profiles require of a letter that a person wrote, each with whether `body` has it; whoever they are,
+    they get no `{placeholder}`.
 
     A person may give the reasons in their own words.
     """
@@ -97,7 +99,8 @@ def _elements(work: Work, complaint: Complaint, text: str) -> list[tuple[str, bo
         "time_limit": any(has(w) for w in ("within", "days", "month", "日内", "天内", "个月", "之前")),
     }
     required = work.policies.get(complaint.policy_hash).sla.letter_elements(tuple(complaint.profiles))
-    return [(name, present.get(name, False)) for name in required]
+    found = [(name, present.get(name, False)) for name in required]
+    return [*found, ("placeholders", not placeholders.unfilled(text))]
 
 
 def send(

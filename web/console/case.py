@@ -11,7 +11,7 @@ from fastapi import APIRouter
 from fastapi.responses import Response
 
 from complaints.domain.errors import NotFound
-from complaints.domain.vocabulary import Need, Status
+from complaints.domain.vocabulary import OPEN, Need, Status
 from complaints.services import access, casefile, clocks, presence
 from complaints.services.casefile import CaseFile, Task
 from complaints.services.contact import Way, way_to_reach
@@ -91,6 +91,7 @@ def gather(
         "most_others": casefile.OTHERS,
         "over": complaint.status in (Status.CLOSED, Status.ARCHIVED, Status.ERASED),
         "everything": everything,
+        "open_statuses": OPEN,
     }
 
 

@@ -9,10 +9,11 @@ from typing import Any
 
 from complaints.domain.commands import COMMANDS
 from complaints.domain.forms import FORMS
-from complaints.domain.vocabulary import LinkKind, StepKind
+from complaints.domain.vocabulary import OPEN, LinkKind, StepKind
 from complaints.services import casefile, clocks, drafts, response
 from complaints.services.casefile import CaseFile, Task
 from complaints.services.drafts import Draft
+from complaints.services.view import Relation
 from complaints.store.tables import Complaint
 from complaints.store.unit import Work
 from web.console import fields
@@ -104,12 +105,17 @@ def due_form(
     return DueForm(task, made, draft, faults or {}, checks, subject, body)
 
 
+def _may_be_merged_into(case: CaseFile, relation: Relation) -> bool:
+    other = case.around.get(relation.reference)
+    return relation.kind == LinkKind.DUPLICATE and relation.outgoing and other is not None and other.status in OPEN
+
+
 def _known(case: CaseFile, kind: StepKind) -> dict[str, Any]:
     """What the case says already: the classifier's proposal, the findings that were sent back."""
     complaint, findings = case.complaint, case.whole.findings
     match kind:
         case StepKind.TRIAGE:
-            likely = [r.reference for r in case.whole.relations if r.kind == LinkKind.DUPLICATE and r.outgoing]
+            likely = [r.reference for r in case.whole.relations if _may_be_merged_into(case, r)]
             return {
                 "category": complaint.category,
                 "severity": complaint.severity,

@@ -39,6 +39,7 @@ TABLES: Mapping[str, Mapping[str, str]] = {
         "in_person": N_("In person"),
         "social": N_("Social media"),
     },
+    "yesno": {"yes": N_("Yes"), "no": N_("No")},
     "language": {"zh-CN": "中文", "en": "English"},
     "finding": {
         "upheld": N_("Upheld"),
@@ -198,6 +199,21 @@ TABLES: Mapping[str, Mapping[str, str]] = {
         "appeal_right": N_("The right to a review"),
         "external_body": N_("The external body"),
         "time_limit": N_("By when to ask for a review"),
+        "placeholders": N_("Every placeholder filled in"),
+    },
+    "placeholder": {
+        "name": N_("Name of the customer"),
+        "reference": N_("Reference of the complaint"),
+        "subject": N_("Subject of the complaint"),
+        "received_on": N_("Day on which it was received"),
+        "answer_by": N_("Day by which we mean to answer"),
+        "category": N_("Category of the complaint"),
+        "team": N_("Team that handles it"),
+        "agent": N_("Name of whoever writes"),
+        "signatory": N_("Who signs our letters"),
+        "external_body": N_("External body that the customer may turn to"),
+        "remedies": N_("List of what we promise"),
+        "summary": N_("Findings and reasons"),
     },
     "clock": {
         "ack": N_("Acknowledgment"),
@@ -311,6 +327,10 @@ class Labels:
         """The word for `code`."""
         text = TABLES[table].get(str(code))
         return str(code) if text is None else self.speech.say(text)
+
+    def of(self, table: str) -> dict[str, str]:
+        """All words of a table, by code."""
+        return dict(self.options(table))
 
     def options(self, table: str) -> list[tuple[str, str]]:
         """All codes with their words, for a choice."""

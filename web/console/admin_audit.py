@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping
 from datetime import date, datetime, time, timedelta
+from functools import partial
 from http import HTTPStatus
 from typing import Any
 from uuid import UUID
@@ -14,7 +15,9 @@ from fastapi.responses import Response
 
 from complaints.services import trail
 from complaints.services.trail import Sought, Verdict
+from complaints.store.tables import AdminEvent, Event
 from complaints.store.unit import Work
+from web.console.case_words import CaseWords
 from web.console.labels import TABLES
 from web.console.pages import Screen
 from web.console.route import PageRoute
@@ -27,6 +30,8 @@ _HOME = "/console/admin/audit"
 #: Without a reference, so far back at first.
 _LATELY = timedelta(days=7)
 _MOST_ROWS = 10_000
+#: For programs; the page does not show them.
+_TECHNICAL = frozenset({"id", "hash", "person_id"})
 _KINDS: Mapping[str, str] = {
     "person_added": N_("Person added"),
     "person_changed": N_("Person changed"),
@@ -110,7 +115,39 @@ def audit(screen: Auditor, request: Request, log: str = "cases", before: int | N
 def _about(screen: Screen, log: str, rows: list[Any], asked: dict[str, str], wrong: dict[str, str]) -> dict[str, Any]:
     table = _KINDS if log == "admin" else {**TABLES["action"], **_CASE_KINDS}
     kinds = {code: screen.speech.say(text) for code, text in table.items()}
-    return {"log": log, "rows": rows, "asked": asked, "faults": wrong, "kinds": kinds, "told": _told}
+    words = CaseWords(screen.label, screen.product.policies.active(screen.product.store.now()))
+    told = partial(_of_administration, screen) if log == "admin" else partial(_of_case, words)
+    return {"log": log, "rows": rows, "asked": asked, "faults": wrong, "kinds": kinds, "told": told}
+
+
+def _of_case(words: CaseWords, event: Event) -> str:
+    """What an entry of a case says beside its kind, in words; the file has all of it, as it is stored."""
+    parts = [words.event(event)]
+    if event.to_status and event.from_status != event.to_status:
+        before = words.label("status", event.from_status) if event.from_status else "–"
+        parts.append(f"{before} → {words.label('status', event.to_status)}")
+    if event.reason:
+        parts.append(words.why(event.reason))
+    return " · ".join(parts)[:600]
+
+
+def _of_administration(screen: Screen, event: AdminEvent) -> str:
+    """What was changed, each by its name: the values before and after, or those given."""
+    speech, label = screen.speech, screen.label
+
+    def told(value: Any) -> str:
+        if isinstance(value, list):
+            return speech.series(told(v) for v in value)
+        return label("role", value) if value not in (None, "") else "–"
+
+    parts = []
+    for name, value in sorted(event.data.items()):
+        if name not in _TECHNICAL:
+            changed = isinstance(value, list) and len(value) == 2 and event.kind.endswith("_changed")
+            parts.append(
+                speech.pair(label("particular", name), " → ".join(map(told, value)) if changed else told(value))
+            )
+    return " · ".join(parts)[:600]
 
 
 @router.get("/admin/audit.csv")
@@ -129,7 +166,7 @@ def audit_csv(screen: Auditor, request: Request, log: str = "cases") -> Response
 
 
 def _told(event: Any) -> str:
-    """What an entry says beside its kind."""
+    """What an entry says beside its kind, as it is stored."""
     parts = []
     if getattr(event, "to_status", None) and event.from_status != event.to_status:
         parts.append(f"{event.from_status or '–'} → {event.to_status}")

@@ -50,7 +50,15 @@ def keys_csv(screen: Administrator) -> Response:
             (k.name, k.prefix, " ".join(k.scopes), who, k.created_at, k.expires_at, k.revoked_at, k.last_used_at)
             for k, who in people.keys(work)
         ]
-    columns = [N_("Name"), N_("Begins with"), N_("May"), N_("Acts as"), N_("Made"), N_("Expires"), N_("Revoked")]
+    columns = [
+        N_("What it is for"),
+        N_("Begins with"),
+        N_("May"),
+        N_("Acts as"),
+        N_("Made"),
+        N_("Expires"),
+        N_("Revoked"),
+    ]
     return sheet(screen, "keys", [*columns, N_("Last used")], rows)
 
 

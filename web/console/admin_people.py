@@ -115,18 +115,6 @@ def change(screen: Administrator, person_id: UUID, entries: Entries) -> Response
     return screen.go(f"{_LIST}/{person_id}", screen.speech.say(N_("Saved.")))
 
 
-_TITLES: Mapping[str, str] = {
-    "name": N_("Name"),
-    "email": N_("E-mail address"),
-    "language": N_("Language"),
-    "roles": N_("Roles"),
-    "teams": N_("Teams"),
-    "authority": N_("May decide alone up to"),
-    "skills": N_("Skills"),
-    "related_to": N_("Related to"),
-}
-
-
 def _both(screen: Screen, saved: Mapping[str, Any], yours: Mapping[str, Any]) -> list[tuple[str, str, str]]:
     """What somebody else has saved beside what was entered, where they differ."""
     with screen.reading() as work:
@@ -139,7 +127,8 @@ def _both(screen: Screen, saved: Mapping[str, Any], yours: Mapping[str, Any]) ->
         parts = value if isinstance(value, list | tuple) else [value]
         return screen.speech.series(named.get(str(p), str(p)) for p in parts if p not in (None, ""))
 
-    rows = [(screen.speech.say(t), told(n, saved[n]), told(n, yours.get(n))) for n, t in _TITLES.items()]
+    names = Particulars.model_fields
+    rows = [(screen.label("particular", n), told(n, saved[n]), told(n, yours.get(n))) for n in names]
     return [row for row in rows if row[1] != row[2]]
 
 

@@ -11,6 +11,7 @@ from fastapi import APIRouter
 from fastapi.responses import Response
 
 from complaints.domain.errors import NotFound
+from complaints.domain.ports import SYSTEM
 from complaints.domain.vocabulary import OPEN, Need, Status
 from complaints.services import access, casefile, clocks, presence
 from complaints.services.casefile import CaseFile, Task
@@ -76,6 +77,7 @@ def gather(
         "words": CaseWords(screen.label, policy),
         "policy": policy,
         "works": works,
+        "more_time": casefile.more_time(work, complaint, task.step) if task else None,
         "due_action": "",  # where the form goes, if not to its step
         "deeds": [a for a in case.whole.allowed if works],
         "pictures": case_forms.PICTURES,
@@ -92,6 +94,7 @@ def gather(
         "over": complaint.status in (Status.CLOSED, Status.ARCHIVED, Status.ERASED),
         "everything": everything,
         "open_statuses": OPEN,
+        "machine": SYSTEM.name,
     }
 
 

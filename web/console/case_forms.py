@@ -17,6 +17,7 @@ from complaints.services.view import Relation
 from complaints.store.tables import Complaint
 from complaints.store.unit import Work
 from web.console import fields
+from web.console.case_words import CaseWords
 from web.console.fields import Choices, Field
 from web.console.pages import Screen
 from web.language import N_
@@ -175,8 +176,9 @@ def deed(
 
 
 def _clocks(screen: Screen, work: Work, complaint: Complaint) -> list[tuple[str, str]]:
+    words = CaseWords(screen.label, work.policies.get(complaint.policy_hash))
     running = [c for c in clocks.of(work, complaint) if c.state in ("running", "paused")]
-    return [(f"{c.profile}.{c.name}", f"{screen.label('clock', c.name)} ({c.profile})") for c in running]
+    return [(f"{c.profile}.{c.name}", f"{screen.label('clock', c.name)} · {words.profile(c.profile)}") for c in running]
 
 
 def told(form: list[Field], prefix: str = "") -> list[tuple[str, str, str]]:

@@ -95,7 +95,7 @@ def _may_mend(screen: Screen, step: Step) -> bool:
 
 
 def _lacks(screen: Screen, missing: list[str]) -> str:
-    names = ", ".join(screen.label("element", name) for name in missing)
+    names = screen.speech.series(screen.label("element", name) for name in missing)
     return screen.speech.say(N_("The letter still lacks: %(elements)s."), elements=names)
 
 

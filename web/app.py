@@ -6,8 +6,9 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
-from fastapi import FastAPI
+from fastapi import FastAPI, Request
 from fastapi.openapi.utils import get_openapi
+from fastapi.responses import Response
 from fastapi.routing import APIRoute
 
 from config.wiring import App
@@ -48,7 +49,7 @@ def create_app(product: App) -> FastAPI:
     )
     app.state.product, app.state.pulse, app.state.metrics = product, pulse, counted
     app.state.keys = KeyRing(product)
-    problems.install(app)
+    problems.install(app, _page)
     app.include_router(api.router)
     app.include_router(health.router)
     app.include_router(metrics.router)
@@ -60,6 +61,13 @@ def create_app(product: App) -> FastAPI:
     app.add_middleware(Edge, limit=_limit(product), observe=counted.observe)
     app.openapi = lambda: _openapi(app)  # type: ignore[method-assign]  # the documented way to extend it
     return app
+
+
+async def _page(request: Request, answer: problems.Answer) -> Response:
+    """The page that tells a person of a problem, in the room where they are."""
+    if request.url.path.startswith("/console"):
+        return await console.told(request, answer)
+    return portal.told(request, answer)
 
 
 def _operation_id(route: APIRoute) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import re
 import secrets
 import time
@@ -20,6 +21,7 @@ from complaints.domain.vocabulary import Language
 from web import problems
 from web.language import preferred
 
+logger = logging.getLogger("web")
 #: Told after each request: method, route template, status, seconds.
 Observe = Callable[[str, str, int, float], None]
 
@@ -74,7 +76,7 @@ class Edge:
         except Exception as error:
             if exchange.status:
                 raise  # half an answer is out already: the connection must break, so that the client knows
-            await exchange.answer(problems.bug(error, exchange.request_id, scope["path"]))
+            await exchange.tell(problems.bug(error, exchange.request_id, scope["path"]))
         finally:
             self.observe(scope["method"], _template(scope), exchange.status or 499, time.perf_counter() - started)
 
@@ -139,6 +141,16 @@ class _Exchange:
                 headers.append((b"cache-control", b"no-store"))
             message = {**message, "headers": headers}
         await self._send(message)
+
+    async def tell(self, answer: problems.Answer) -> None:
+        """A bug, as a page where a browser asked and one can be made."""
+        try:
+            said = await problems.response(Request(self.scope), answer)
+        except Exception:
+            logger.exception("request %s: no page could be made of it", self.request_id)
+            await self.answer(answer)
+        else:
+            await said(self.scope, self.receive, self.send)
 
     async def answer(self, answer: problems.Answer) -> None:
         """A problem, straight from here."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gettext
 import io
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, datetime
 from functools import cache
@@ -89,6 +90,14 @@ class Speech:
         """A text of the catalogue, with values filled in."""
         found = words(self.language, self.room).gettext(text)
         return found % values if values else found
+
+    def series(self, items: Iterable[str]) -> str:
+        """Several things one after the other."""
+        return ("、" if self.language is Language.ZH else ", ").join(items)
+
+    def pair(self, name: str, value: str) -> str:
+        """What something is called, and what it is."""
+        return f"{name}：{value}" if self.language is Language.ZH else f"{name}: {value}"
 
     def day(self, at: datetime | date) -> str:
         """A date; of an instant the day here."""

@@ -6,7 +6,7 @@ A bug is answered with an id and nothing else; the log has the rest under that i
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any
@@ -203,8 +203,15 @@ def _plain(text: str) -> str:
     return text.encode("utf-8", "replace").decode("utf-8")
 
 
-def response(request: Request, answer: Answer) -> Response:
-    """The problem as an HTTP response."""
+#: Makes the page that tells a person of a problem.
+Page = Callable[[Request, Answer], Awaitable[Response]]
+
+
+async def response(request: Request, answer: Answer) -> Response:
+    """The problem as an HTTP response: a page for a browser that goes somewhere, else a document."""
+    page: Page | None = getattr(request.app.state, "page", None)
+    if page is not None and wants_page(request):
+        return await page(request, answer)
     request_id = getattr(request.state, "request_id", "")
     language = preferred(request, Language.EN)
     content = document(answer, request.url.path, request_id, language)
@@ -212,8 +219,14 @@ def response(request: Request, answer: Answer) -> Response:
     return JSONResponse(content, answer.status, headers=headers, media_type=MEDIA_TYPE)
 
 
-def install(app: FastAPI) -> None:
-    """Answer every error of this application with a problem document."""
+def wants_page(request: Request) -> bool:
+    """Whether a person is to read the answer: outside the API, where the browser says that it shows pages."""
+    return not request.url.path.startswith("/api/") and "text/html" in request.headers.get("accept", "")
+
+
+def install(app: FastAPI, page: Page) -> None:
+    """Answer every error of this application with a problem document, or for a browser with `page`."""
+    app.state.page = page
     app.add_exception_handler(errors.ComplaintsError, _on_domain)
     app.add_exception_handler(exc.SQLAlchemyError, _on_database)
     app.add_exception_handler(RequestValidationError, _on_invalid)
@@ -227,7 +240,7 @@ async def _on_domain(request: Request, error: Exception) -> Response:
         answer = Answer(412, answer.code, answer.detail, more=answer.more)
     if answer.status == HTTPStatus.INTERNAL_SERVER_ERROR:
         logger.error("request %s failed", getattr(request.state, "request_id", ""), exc_info=error)
-    return response(request, answer)
+    return await response(request, answer)
 
 
 async def _on_database(request: Request, error: Exception) -> Response:
@@ -236,7 +249,7 @@ async def _on_database(request: Request, error: Exception) -> Response:
     if answer is None:
         raise error
     logger.warning("request %s met the database: %s", getattr(request.state, "request_id", ""), error)
-    return response(request, answer)
+    return await response(request, answer)
 
 
 async def _on_invalid(request: Request, error: Exception) -> Response:
@@ -246,8 +259,9 @@ async def _on_invalid(request: Request, error: Exception) -> Response:
         errors.FieldProblem(".".join(str(part) for part in item["loc"][1:]), in_words(item), item["type"])
         for item in error.errors()
     ]
-    invalid = errors.InvalidInput(faults)
-    return response(request, of_domain(invalid))
+    if wants_page(request) and any(item["loc"][0] == "path" for item in error.errors()):
+        return await response(request, of_domain(errors.NotFound("page", request.url.path)))
+    return await response(request, of_domain(errors.InvalidInput(faults)))
 
 
 async def _on_http(request: Request, error: Exception) -> Response:
@@ -267,7 +281,7 @@ async def _on_http(request: Request, error: Exception) -> Response:
     else:
         code = "unauthenticated" if error.status_code == HTTPStatus.UNAUTHORIZED else "malformed"
         answer = Answer(error.status_code, code, str(error.detail), headers=headers)
-    return response(request, answer)
+    return await response(request, answer)
 
 
 def _methods(request: Request) -> list[str]:

@@ -9,6 +9,7 @@
     │   ├── Forbidden            role, team, conflict of interest or four eyes say no (403)
     │   ├── Conflict             the case is elsewhere by now (409)
     │   │   ├── ActionNotAllowed     the transition table refuses the action in this status
+    │   │   ├── NotOpen              another complaint would have to be open
     │   │   ├── StaleVersion         somebody saved in between
     │   │   └── AlreadyDone          the step was completed, by whom and when
     │   ├── ContentGateFailed    the response letter lacks what the profile requires (422)
@@ -75,9 +76,13 @@ class Forbidden(Refusal):
 
 
 class Conflict(Refusal):
-    """The world changed; reload and decide again."""
+    """The world changed; reload and decide again. `field` is what the caller may give otherwise, if it is one."""
 
     code = "conflict"
+
+    def __init__(self, message: str, field: str = "") -> None:
+        self.field = field
+        super().__init__(message)
 
 
 class ActionNotAllowed(Conflict):
@@ -89,6 +94,14 @@ class ActionNotAllowed(Conflict):
         self.action, self.status, self.allowed = action, status, allowed
         can = ", ".join(allowed) or "nothing"
         super().__init__(f"'{action}' is not possible while the complaint is '{status}'. Possible now: {can}.")
+
+
+class NotOpen(Conflict):
+    """Another complaint, named in `field`, is over, and would have to be open."""
+
+    def __init__(self, reference: str, status: str, field: str) -> None:
+        self.reference, self.status = reference, status
+        super().__init__(f"{reference} is {status}. Merge into an open complaint, or reopen that one first.", field)
 
 
 class StaleVersion(Conflict):

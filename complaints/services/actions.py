@@ -9,13 +9,14 @@ from uuid import UUID
 from pydantic import ValidationError
 from sqlmodel import col, select
 
-from complaints.domain import commands
+from complaints.domain import commands, placeholders
 from complaints.domain.commands import COMMANDS
-from complaints.domain.errors import Conflict, Forbidden, InvalidInput, NotFound
+from complaints.domain.errors import Conflict, Forbidden, InvalidInput, NotFound, NotOpen
 from complaints.domain.forms import ConfirmationForm
 from complaints.domain.lifecycle import askable
 from complaints.domain.validation import problems_of
 from complaints.domain.vocabulary import (
+    OPEN,
     SEVERITIES,
     AskedFor,
     Audience,
@@ -25,12 +26,12 @@ from complaints.domain.vocabulary import (
     Severity,
     Status,
     StepKind,
-    StepState,
 )
 from complaints.services import (
     acknowledgment,
     clocks,
     decision,
+    holding,
     informing,
     mailtext,
     notices,
@@ -135,17 +136,21 @@ def withdraw(work: Work, complaint: Complaint, command: commands.Withdraw) -> No
 
 def reject(work: Work, complaint: Complaint, reason: str) -> None:
     """Close as not admissible and say why."""
+    placeholders.refuse_unfilled(reason, "reason")
     complaint.closing_category = ClosingCategory.REJECTED
     event = perform(work, complaint, "reject", reason=reason, audience=Audience.COMPLAINANT)
     notices.tell_complainants(work, complaint, "rejection", str(event.seq), {"reason": reason})
 
 
-def merge(work: Work, complaint: Complaint, into: Complaint, reason: str) -> None:
-    """End this case in favour of `into`: earliest receipt wins, everybody is still acknowledged and answered."""
+def merge(work: Work, complaint: Complaint, into: Complaint, reason: str, field: str = "into") -> None:
+    """End this case in favour of `into`: earliest receipt wins, everybody is still acknowledged and answered.
+
+    `field` is where the caller named it.
+    """
     if into.id == complaint.id:
-        raise InvalidInput("a complaint cannot be merged into itself", "into")
-    if Status(into.status) in (Status.CLOSED, Status.ARCHIVED):
-        raise Conflict(f"{into.reference} is {into.status}. Merge into an open complaint, or reopen that one first.")
+        raise InvalidInput("a complaint cannot be merged into itself", field)
+    if Status(into.status) not in OPEN:
+        raise NotOpen(into.reference, into.status, field)
     told = notices.parties(work, into)
     known, ways = {p.id for p in told}, {way_to_reach(p) for p in told} - {Way("none")}
     for party in notices.parties(work, complaint):
@@ -186,16 +191,13 @@ def _take_from_the_interested(work: Work, complaint: Complaint) -> None:
         if holder is None or not routing.conflicted(complaint, complainants, holder):
             continue
         other = routing.choose(work, complaint, step)
-        step.assignee_id, step.state, step.claimed_at = other.id if other else None, StepState.OPEN, None
-        step.version += 1
-        if complaint.assignee_id == holder.id:
-            complaint.assignee_id = step.assignee_id
-        work.session.add(step)
+        holding.give(work, complaint, step, other.id if other else None)
         record(work, complaint, "assign", data={"gate": step.gate, "to": other.name if other else ""})
 
 
 def ask_customer(work: Work, complaint: Complaint, command: commands.AskCustomer) -> None:
     """Ask, and wait."""
+    placeholders.refuse_unfilled(command.question, "question")
     event = perform(work, complaint, "ask_customer", audience=Audience.COMPLAINANT)
     said = post(
         work,
@@ -232,6 +234,7 @@ def customer_replied(work: Work, complaint: Complaint, command: commands.Custome
 
 def ask_third_party(work: Work, complaint: Complaint, command: commands.AskThirdParty) -> None:
     """Ask somebody outside, by mail where an address is given."""
+    placeholders.refuse_unfilled(command.question, "question")
     about = {"party": command.party, "purpose": command.purpose}
     event = perform(work, complaint, "ask_third_party", data=about)
     said = post(
@@ -289,9 +292,7 @@ def assign(work: Work, complaint: Complaint, person_id: UUID, reason: str = "") 
     complaint.assignee_id = person.id
     for step in opening.open_steps(work, complaint):
         if step.role == Role.AGENT:
-            step.assignee_id, step.claimed_at, step.state = person.id, None, "open"
-            step.version += 1
-            work.session.add(step)
+            holding.give(work, complaint, step, person.id)
     event = perform(
         work,
         complaint,
@@ -390,8 +391,10 @@ def add_message(work: Work, complaint: Complaint, command: commands.SendMessage)
     """A message in the thread; ours to the complainant is sent as well."""
     from_complainant = work.actor.kind == "complainant"
     audience = Audience.COMPLAINANT if from_complainant else command.audience
-    event = perform(work, complaint, "add_message", audience=audience)
     direction = "in" if from_complainant else "out" if audience is Audience.COMPLAINANT else "internal"
+    if direction == "out":
+        placeholders.refuse_unfilled(command.text, "text")
+    event = perform(work, complaint, "add_message", audience=audience)
     said = post(
         work,
         complaint,

@@ -13,9 +13,9 @@ from sqlmodel import col, func, select, text
 
 from complaints.domain.errors import AlreadyDone, Conflict, Forbidden, InvalidInput, StaleVersion
 from complaints.domain.vocabulary import Role, StepKind, StepState
-from complaints.services import actions, notices, routing, steps
+from complaints.services import actions, holding, notices, routing, steps
 from complaints.services.access import see_step, visible
-from complaints.services.routing import as_actor, not_eligible, present
+from complaints.services.routing import as_actor, away_until, not_eligible, present
 from complaints.services.transition import record
 from complaints.store.tables import AT_WORK, Complaint, Person, Step
 from complaints.store.unit import Work
@@ -43,7 +43,7 @@ class Column:
 
     person: Person | None
     away: bool = False
-    until: datetime | None = None
+    until: datetime | None = None  #: the last moment they are away
     owned: int = 0  #: open complaints assigned to them
     tasks: int = 0
     late: int = 0
@@ -86,7 +86,7 @@ def columns(work: Work, team: str) -> list[Column]:
         members |= {p.id: p for p in found}
     for person in sorted(members.values(), key=lambda p: (p.name, p.login)):
         away = not present(person, work.now)
-        made[person.id] = Column(person, away, person.absent_until if away else None)
+        made[person.id] = Column(person, away, away_until(person) if away else None)
     for who, severity, number, late, near in counted:
         column = made[who]
         column.severities[severity] = number
@@ -124,7 +124,7 @@ def move(work: Work, step_id: UUID, to: UUID | None, version: int | None = None)
     origin = work.session.get(Person, step.assignee_id) if step.assignee_id else None
     person = _receiver(work, complaint, step, to) if to else None
     if person is None:
-        _give_back(work, complaint, step)
+        steps.release(work, step.id)
     elif step.kind == StepKind.INVESTIGATION:
         actions.act(work, complaint.reference, "assign", {"person": str(person.id), "reason": ""})
     else:
@@ -144,17 +144,8 @@ def _receiver(work: Work, complaint: Complaint, step: Step, to: UUID) -> Person:
     return person
 
 
-def _give_back(work: Work, complaint: Complaint, step: Step) -> None:
-    if step.kind == StepKind.INVESTIGATION and complaint.assignee_id == step.assignee_id:
-        complaint.assignee_id = None
-        work.session.add(complaint)
-    steps.release(work, step.id)
-
-
 def _hand_over(work: Work, complaint: Complaint, step: Step, person: Person) -> None:
-    step.assignee_id, step.state, step.claimed_at = person.id, StepState.OPEN, None
-    step.version += 1
-    work.session.add(step)
+    holding.give(work, complaint, step, person.id)
     about = {"gate": step.gate, "to": person.name, "person_id": str(person.id)}
     event = record(work, complaint, "assign", data=about)
     due = step.due_at.isoformat() if step.due_at else None

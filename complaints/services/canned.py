@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable, Mapping
 from datetime import date, datetime
 from uuid import UUID
@@ -10,6 +9,7 @@ from uuid import UUID
 from pydantic import Field, ValidationError
 from sqlmodel import col, select
 
+from complaints.domain import placeholders
 from complaints.domain.errors import InvalidInput, NotFound, StaleVersion
 from complaints.domain.forms import Form, Line, OptionalWords, Words
 from complaints.domain.validation import problems_of
@@ -19,23 +19,6 @@ from complaints.services.context import letter_context
 from complaints.store.columns import new_id
 from complaints.store.tables import CannedText, Complainant, Complaint
 from complaints.store.unit import Work
-
-#: What can be filled in; a house has no other words in braces that mean something.
-PLACEHOLDERS = (
-    "name",
-    "reference",
-    "subject",
-    "received_on",
-    "answer_by",
-    "category",
-    "team",
-    "agent",
-    "signatory",
-    "external_body",
-    "remedies",
-    "summary",
-)
-_HOLE = re.compile(r"\{(\w+)\}")
 
 
 class TextForm(Form):
@@ -66,16 +49,6 @@ def for_purpose(work: Work, purpose: str, language: str) -> list[CannedText]:
             .order_by(col(CannedText.purpose).desc(), CannedText.title)
         ).all()
     )
-
-
-def unknown(body: str) -> list[str]:
-    """Placeholders in `body` that nothing fills."""
-    return sorted(set(_HOLE.findall(body)) - set(PLACEHOLDERS))
-
-
-def fill(body: str, values: Mapping[str, str]) -> str:
-    """The text with its placeholders filled; one that is not known, or has no value here, stays to be seen."""
-    return _HOLE.sub(lambda hole: values.get(hole[1], "") or hole[0], body)
 
 
 def values(
@@ -128,6 +101,6 @@ def _checked(given: Mapping[str, object]) -> TextForm:
         form = TextForm.model_validate(dict(given))
     except ValidationError as error:
         raise InvalidInput(problems_of(error)) from None
-    if missing := unknown(form.body):
-        raise InvalidInput(f"not known: {', '.join(missing)}; known are: {', '.join(PLACEHOLDERS)}", "body")
+    if missing := placeholders.unknown(form.body):
+        raise InvalidInput(f"not known: {', '.join(missing)}; known are: {', '.join(placeholders.NAMES)}", "body")
     return form

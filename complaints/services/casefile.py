@@ -7,16 +7,19 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import or_
 from sqlmodel import col, select
 
-from complaints.domain.vocabulary import Role, StepState
+from complaints.domain.businesstime import answered
+from complaints.domain.ledger import Ledger
+from complaints.domain.vocabulary import Role, StepKind, StepState
 from complaints.services import attachments, clocks, opening, routing, view
 from complaints.services.access import visible
-from complaints.store.tables import Attachment, Complainant, Complaint, Event, Message, Person, Step
+from complaints.store.tables import Attachment, Clock, Complainant, Complaint, Event, Message, Person, Step
 from complaints.store.unit import Work
 
 #: So many of the latest messages and events are shown at once.
@@ -113,6 +116,16 @@ def _beside(step: Step) -> bool:
 def may_take_over(work: Work, task: Task) -> bool:
     """Leads and managers may take, and complete, what somebody else has taken."""
     return not task.held_by_other or work.actor.has(Role.LEAD, Role.MANAGER)
+
+
+def more_time(work: Work, complaint: Complaint, step: Step) -> tuple[datetime | None, datetime | None] | None:
+    """For a request of more time: when its clock is due, and when it would be if the request is granted."""
+    if step.kind != StepKind.EXTENSION:
+        return None
+    clock = work.session.get_one(Clock, UUID(step.context["clock_id"]))
+    _, days = clocks.spec_of(work.policies.get(complaint.policy_hash), clock)
+    book = Ledger.from_json(clock.ledger).extend(work.now, int(step.context["days"]), step.context["reason"])
+    return clock.due_at, answered(days, book.due)
 
 
 def since(work: Work, complaint: Complaint, seq: int) -> list[Event]:

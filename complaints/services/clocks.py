@@ -152,7 +152,7 @@ def _keep(
                 _save(work, policy, by_key[key], clock.ledger)
             else:
                 by_key[key] = _new_row(work, complaint, policy, clock)
-    complaint.due_at = _earliest_due(list(by_key.values()))
+    opening.due(work, complaint, _earliest_due(list(by_key.values())))
 
 
 def _earliest_due(rows: Sequence[Clock]) -> datetime | None:
@@ -482,7 +482,7 @@ def decide_extension(work: Work, complaint: Complaint, step: Step, *, approve: b
     old, book = clock.due_at, Ledger.from_json(clock.ledger)
     _within_cap(rule, book, days)  # another request may have been granted since this one was made
     _save(work, policy, clock, book.extend(work.now, days, step.context["reason"]))
-    complaint.due_at = _earliest_due(of(work, complaint))
+    opening.due(work, complaint, _earliest_due(of(work, complaint)))
     event = perform(
         work,
         complaint,

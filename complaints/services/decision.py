@@ -9,6 +9,7 @@ from uuid import UUID
 
 from sqlmodel import col, select
 
+from complaints.domain import placeholders
 from complaints.domain.forms import RemedyProposal
 from complaints.domain.vocabulary import (
     MONETARY_REMEDIES,
@@ -55,6 +56,7 @@ def note_findings(
     proposals: Sequence[RemedyProposal] = (),
 ) -> Investigation:
     """Store findings and the measures proposed with them; measures proposed earlier and not begun are replaced."""
+    placeholders.refuse_unfilled(summary, "summary")
     row = Investigation(
         id=new_id(work.now),
         complaint_id=complaint.id,

@@ -12,7 +12,7 @@ from sqlmodel import col, select
 
 from complaints.domain.sla_policy import QuietHours, RungAction
 from complaints.domain.vocabulary import OPEN, SEVERITIES, IntentKind, IntentState, Role, Severity, StepKind
-from complaints.services import notices, opening, outbox, routing
+from complaints.services import holding, notices, opening, outbox, routing
 from complaints.store.tables import Complaint, Outbox, Person, Step
 from complaints.store.unit import Work
 
@@ -204,14 +204,9 @@ def _reassign(work: Work, complaint: Complaint) -> None:
     for step in opening.open_steps(work, complaint):
         if step.kind != StepKind.INVESTIGATION:
             continue
-        before = complaint.assignee_id
-        complaint.assignee_id = None
-        found = routing.choose(work, complaint, step, but=before)
-        complaint.assignee_id = found.id if found else before
+        found = routing.choose(work, complaint, step, but=complaint.assignee_id)
         if found is not None:
-            step.assignee_id, step.state, step.claimed_at = found.id, "open", None
-            step.version += 1
-            work.session.add(step)
+            holding.give(work, complaint, step, found.id)
             data = {"to": found.name, "person_id": str(found.id), "gate": step.gate}
             event = perform(work, complaint, "assign", reason="escalated", data=data)
             due = step.due_at.isoformat() if step.due_at else None

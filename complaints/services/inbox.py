@@ -91,7 +91,7 @@ class Line:
     complainant: str
     assignee: str
     step: Step | None
-    holder: str  #: who has taken the step
+    holder: str  #: whose the step is
     due_at: datetime | None
     paused: bool
     clock: str  #: `profile.name` of the next deadline
@@ -193,7 +193,7 @@ def _conditions(work: Work, query: Query) -> list[ColumnElement[bool]]:
             where.append(column.in_(list(values)))
     where += [col(Complaint.flags).op("@>")(func.jsonb_build_array(flag)) for flag in query.flag]
     if query.assignee is not None:
-        where.append(col(Complaint.assignee_id) == query.assignee)
+        where.append(_with(query.assignee))
     if query.received_from is not None:
         where.append(col(Complaint.received_at) >= query.received_from)
     if query.received_before is not None:
@@ -215,9 +215,7 @@ def _of_view(work: Work, view: View) -> list[ColumnElement[bool]]:
     me = UUID(work.actor.id)
     match view:
         case View.MINE:
-            given = select(Complaint.id).where(Complaint.assignee_id == me, text(f"complaint.{AT_WORK}"))
-            held = select(Step.complaint_id).where(Step.assignee_id == me, col(Step.state).in_(_LIVE))
-            return [col(Complaint.id).in_(union_all(given, held))]  # two indexes; an `or` would use none
+            return [_with(me)]
         case View.TEAM:
             return _of_teams(work)
         case View.UNASSIGNED:
@@ -228,6 +226,13 @@ def _of_view(work: Work, view: View) -> list[ColumnElement[bool]]:
             return [col(Complaint.status).in_(_WAITING), *_of_teams(work)]
         case View.ALL:
             return []
+
+
+def _with(person: UUID) -> ColumnElement[bool]:
+    """Complaints they handle, and those in which they have a task."""
+    given = select(Complaint.id).where(Complaint.assignee_id == person, text(f"complaint.{AT_WORK}"))
+    held = select(Step.complaint_id).where(Step.assignee_id == person, col(Step.state).in_(_LIVE))
+    return col(Complaint.id).in_(union_all(given, held))  # two indexes; an `or` would use none
 
 
 def _of_teams(work: Work) -> list[ColumnElement[bool]]:
@@ -325,7 +330,7 @@ def lines(work: Work, rows: Sequence[Complaint]) -> list[Line]:
 
 
 def _holder(step: Step | None) -> UUID | None:
-    return step.assignee_id if step is not None and step.state == StepState.CLAIMED else None
+    return step.assignee_id if step is not None else None
 
 
 def _steps(work: Work, ids: Sequence[UUID]) -> Mapping[UUID, Step]:

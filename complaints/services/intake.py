@@ -38,6 +38,8 @@ _SEARCHED = 2_000
 _SCREENED = 4_000
 #: The queue of what nobody waits for now.
 _BULK = "bulk"
+#: Longest subject that is made of the narrative.
+_SUBJECT = 80
 
 
 @dataclass(frozen=True)
@@ -155,6 +157,7 @@ def _insert(work: Work, news: Sequence[NewComplaint], classifier: Classifier, bu
     with work.session.no_autoflush:  # a complaint is written once, with its first event and its clocks counted in
         for new, complaint in zip(news, complaints, strict=True):
             told = {"channel": new.channel, "received_at": complaint.received_at.isoformat()}
+            work.steps[complaint.id] = []  # none yet: nobody need look
             record(work, complaint, "received", audience=Audience.COMPLAINANT, data=told)
         work.session.add_all(pending(Party, complaint_id=c.id, complainant_id=c.complainant_id) for c in complaints)
         if bulk:
@@ -198,6 +201,12 @@ def _complainant(work: Work, new: NewComplaint) -> Complainant:
     )
 
 
+def _beginning(narrative: str) -> str:
+    """The first words, as a subject; that there is more can be seen."""
+    words = " ".join(narrative.split())
+    return words if len(words) <= _SUBJECT else f"{words[: _SUBJECT - 1].rstrip()}…"
+
+
 def _queue(policy: PolicyBundle, new: NewComplaint, classifier: Classifier, bulk: bool) -> str:
     """Where the flow run starts. It can never change its queue, so the words of danger are looked for before."""
     severity = classifier.classify(new.subject, new.narrative[:_SCREENED], new.product).severity
@@ -208,7 +217,7 @@ def _queue(policy: PolicyBundle, new: NewComplaint, classifier: Classifier, bulk
 def _complaint(
     work: Work, new: NewComplaint, who: Complainant, number: int, policy: PolicyBundle, queue: str
 ) -> Complaint:
-    subject = new.subject or " ".join(new.narrative.split())[:80]
+    subject = new.subject or _beginning(new.narrative)
     return pending(
         Complaint,
         id=new_id(work.now),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from sqlmodel import col, func, select
@@ -54,6 +54,11 @@ ROLE: Mapping[StepKind, Role] = {
     StepKind.CONFIRMATION: Role.COMPLAINANT,
 }
 
+#: Steps with a time of their own: a promise, a window, a request. All others are due when the next clock is.
+_OWN_TIME = frozenset(
+    {StepKind.REMEDY, StepKind.CALL_BACK, StepKind.CONFIRMATION, StepKind.CLOSURE, StepKind.EXTENSION}
+)
+
 _LIVE = (StepState.OPEN, StepState.CLAIMED)
 
 #: Ends that a letter of their own has told already.
@@ -71,6 +76,15 @@ def open_steps(work: Work, complaint: Complaint) -> list[Step]:
         )
         known = work.steps[complaint.id] = list(work.session.exec(query).all())
     return [step for step in known if step.state in _LIVE]
+
+
+def due(work: Work, complaint: Complaint, at: datetime | None) -> None:
+    """The next clock of the complaint ends at `at`; so do the open steps that have no time of their own."""
+    complaint.due_at = at
+    for step in open_steps(work, complaint):
+        if step.kind not in _OWN_TIME:
+            step.due_at = at
+            work.session.add(step)
 
 
 def open_step(
@@ -98,7 +112,7 @@ def open_step(
         role=ROLE.get(kind, Role.AGENT),
         opened_at=work.now,
         briefed_at=work.now if briefed else None,
-        due_at=work.now + due_in if due_in else complaint.due_at,
+        due_at=work.now + due_in if due_in is not None else complaint.due_at,
         context=dict(context or {}),
     )
     work.session.add(step)

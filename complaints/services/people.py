@@ -74,14 +74,20 @@ def create_key(
     *,
     person: Person | None = None,
     valid_for: timedelta | None = None,
+    key_id: UUID | None = None,
 ) -> tuple[ApiKey, str]:
-    """A new key and its secret, which is shown once and stored only as SHA-256 (it has 256 bits of its own)."""
+    """A new key and its secret, which is shown once and stored only as SHA-256 (it has 256 bits of its own).
+
+    Raises `Conflict` when there is a key with `key_id`: the same request came before.
+    """
+    if key_id is not None and work.session.get(ApiKey, key_id) is not None:
+        raise Conflict("This key was made already, and is shown only once. If it was lost, revoke it and make another.")
     unknown = [s for s in scopes if s not in SCOPES]
     if unknown:
         raise InvalidInput(f"unknown scope {unknown[0]!r}; known are: {', '.join(SCOPES)}", "scopes")
     secret = f"ck_{secrets.token_urlsafe(32)}"
     row = ApiKey(
-        id=new_id(work.now),
+        id=key_id or new_id(work.now),
         name=name,
         prefix=secret[:8],
         hash=_hash(secret),

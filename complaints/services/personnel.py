@@ -63,6 +63,7 @@ class Colleague:
     person: Person
     present: bool
     load: int
+    until: datetime | None  #: the last moment of their absence
 
 
 def colleagues(work: Work, *, words: str = "", team: str = "", role: str = "", gone: bool = False) -> list[Colleague]:
@@ -76,7 +77,7 @@ def colleagues(work: Work, *, words: str = "", team: str = "", role: str = "", g
         and words.casefold() in f"{p.login} {p.name} {p.email or ''}".casefold()
     ]
     load = routing.load_of(work, [p.id for p in found])
-    return [Colleague(p, routing.present(p, work.now), load.get(p.id, 0)) for p in found]
+    return [Colleague(p, routing.present(p, work.now), load.get(p.id, 0), routing.away_until(p)) for p in found]
 
 
 def get(work: Work, person_id: UUID, *, lock: bool = False) -> Person:
@@ -138,6 +139,11 @@ def mark(person: Person) -> str:
     """Changes with the particulars: whoever edits sees by it that somebody else did."""
     seen = json.dumps([_plain(getattr(person, name)) for name in Particulars.model_fields], sort_keys=True)
     return hashlib.sha256(seen.encode()).hexdigest()[:16]
+
+
+def password_mark(person: Person) -> str:
+    """Changes with the password: tells the first sending of a form from the second."""
+    return hashlib.sha256(f"{person.password_hash}".encode()).hexdigest()[:16]
 
 
 def change(work: Work, person_id: UUID, about: Particulars, seen: str | None = None) -> Person:

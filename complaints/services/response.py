@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from uuid import UUID
 
+from complaints.domain import placeholders
 from complaints.domain.errors import ContentGateFailed
 from complaints.domain.letter import Case, elements
 from complaints.domain.ports import Letter, Renderer
@@ -69,7 +70,8 @@ def missing_elements(work: Work, complaint: Complaint, text: str) -> list[str]:
 
 
 def checklist(work: Work, complaint: Complaint, body: str) -> list[tuple[str, bool]]:
-    """What the profiles require of a letter that a person wrote, each with whether `body` has it.
+    """What the profiles require of a letter that a person wrote, each with whether `body` has it; whoever they are,
+    they get no `{placeholder}`.
 
     A person may give the reasons in their own words.
     """
@@ -92,7 +94,8 @@ def _elements(work: Work, complaint: Complaint, text: str) -> list[tuple[str, bo
         ],
         bodies=policy.recourse(profiles),
     )
-    return elements(policy.sla.letter_elements(profiles), text, about)
+    found = elements(policy.sla.letter_elements(profiles), text, about)
+    return [*found, ("placeholders", not placeholders.unfilled(text))]
 
 
 def send(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from uuid import UUID
 
 from sqlmodel import col, func, select
@@ -43,6 +43,11 @@ def present(person: Person, now: datetime) -> bool:
         return False
     away_from, away_until = person.absent_from, person.absent_until
     return not (away_from and away_from <= now and (away_until is None or now < away_until))
+
+
+def away_until(person: Person) -> datetime | None:
+    """The last moment of an absence, which is kept with the moment after it; None: until further notice."""
+    return person.absent_until - timedelta(microseconds=1) if person.absent_until else None
 
 
 def conflicted(complaint: Complaint, complainants: Iterable[Complainant], person: Person) -> bool:

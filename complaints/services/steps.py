@@ -46,7 +46,7 @@ from complaints.domain.vocabulary import (
     StepKind,
     StepState,
 )
-from complaints.services import actions, clocks, decision, remedies, response, routing
+from complaints.services import actions, clocks, decision, holding, remedies, response, routing
 from complaints.services.transition import lock, perform, record, wake
 from complaints.store.tables import Complaint, Person, Step
 from complaints.store.unit import Work
@@ -99,12 +99,8 @@ def claim(work: Work, step_id: UUID, version: int | None = None) -> Step:
     if step.state == StepState.CLAIMED and not work.actor.has(Role.LEAD, Role.MANAGER):
         holder = work.session.get(Person, step.assignee_id) if step.assignee_id else None
         raise Conflict(f"Task {step.gate} is already claimed by {holder.name if holder else 'somebody'}.")
-    step.state, step.assignee_id, step.claimed_at = StepState.CLAIMED, me, work.now
-    step.version += 1
-    if step.kind == StepKind.INVESTIGATION:
-        complaint.assignee_id = me
+    holding.give(work, complaint, step, me, taken=True)
     record(work, complaint, "step_claimed", data={"gate": step.gate})
-    work.session.add(step)
     return step
 
 
@@ -114,10 +110,8 @@ def release(work: Work, step_id: UUID, version: int | None = None) -> Step:
     _still_open(step, version)
     if str(step.assignee_id) != work.actor.id and not work.actor.has(Role.LEAD, Role.MANAGER):
         raise Forbidden("Only the holder or a lead can release a task.")
-    step.state, step.assignee_id, step.claimed_at = StepState.OPEN, None, None
-    step.version += 1
+    holding.give(work, complaint, step, None)
     record(work, complaint, "step_released", data={"gate": step.gate})
-    work.session.add(step)
     return step
 
 
@@ -175,6 +169,7 @@ def kind_of(work: Work, step_id: UUID) -> StepKind:
 
 
 def _triage(work: Work, complaint: Complaint, step: Step, form: TriageForm) -> None:
+    holding.triaged(work, complaint, step)
     if form.category or form.severity or form.team:
         actions.reclassify(
             work,
@@ -193,7 +188,7 @@ def _triage(work: Work, complaint: Complaint, step: Step, form: TriageForm) -> N
     else:
         assert form.merge_into is not None
         into = actions.named(work, complaint, form.merge_into, "merge_into")
-        actions.merge(work, complaint, into, form.reason)
+        actions.merge(work, complaint, into, form.reason, "merge_into")
 
 
 def _investigation(work: Work, complaint: Complaint, step: Step, form: InvestigationForm) -> None:

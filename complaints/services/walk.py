@@ -20,7 +20,7 @@ from complaints.domain.vocabulary import (
     StepKind,
 )
 from complaints.domain.walk import Next, Position, next_move
-from complaints.services import decision, notices, opening, routing
+from complaints.services import decision, holding, notices, opening, routing
 from complaints.services.transition import lock, perform, record
 from complaints.store.columns import new_id
 from complaints.store.tables import Complaint, Investigation, Link, Step
@@ -231,9 +231,9 @@ def _hand_over(work: Work, complaint: Complaint, step: Step) -> None:
             context=_step_context(step),
         )
         return
-    step.assignee_id = person.id
-    if step.kind == StepKind.INVESTIGATION and complaint.assignee_id is None:
-        complaint.assignee_id = person.id
+    before = complaint.assignee_id
+    holding.give(work, complaint, step, person.id)
+    if step.kind == StepKind.INVESTIGATION and complaint.assignee_id != before:
         perform(
             work,
             complaint,

@@ -35,8 +35,10 @@ from web.console import (
     team,
 )
 from web.console.pages import Screen
+from web.console.route import told
 
 Console = pages.Console
+__all__ = ["Console", "router", "told"]
 
 router = APIRouter(prefix="/console", tags=["console"], include_in_schema=False)
 for part in (

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import date, datetime, time, timedelta
+from functools import partial
 from http import HTTPStatus
 from typing import Any
 from uuid import UUID
@@ -17,7 +17,7 @@ from complaints.services.trail import Sought, Verdict
 from complaints.store.tables import AdminEvent, Event
 from complaints.store.unit import Work
 from web.console.case_words import CaseWords
-from web.console.labels import TABLES, yes_or_no
+from web.console.labels import TABLES
 from web.console.pages import Screen
 from web.console.route import PageRoute
 from web.console.seat import Auditor
@@ -30,6 +30,8 @@ _HOME = "/console/admin/audit"
 _LATELY = timedelta(days=7)
 #: Entries of a file that are read at once.
 _PAGE = 500
+#: For programs; the page does not show them.
+_TECHNICAL = frozenset({"id", "hash", "person_id"})
 _KINDS: Mapping[str, str] = {
     "person_added": N_("Person added"),
     "person_changed": N_("Person changed"),
@@ -111,7 +113,14 @@ def audit(screen: Auditor, request: Request, log: str = "cases", before: int | N
 
 
 def _about(screen: Screen, log: str, rows: list[Any], asked: dict[str, str], wrong: dict[str, str]) -> dict[str, Any]:
-    return {"log": log, "rows": rows, "asked": asked, "faults": wrong, "kinds": _kinds(screen, log), "told": _told}
+    return {
+        "log": log,
+        "rows": rows,
+        "asked": asked,
+        "faults": wrong,
+        "kinds": _kinds(screen, log),
+        "told": _words(screen, log),
+    }
 
 
 def _kinds(screen: Screen, log: str) -> dict[str, str]:
@@ -119,68 +128,62 @@ def _kinds(screen: Screen, log: str) -> dict[str, str]:
     return {code: screen.speech.say(text) for code, text in table.items()}
 
 
+def _words(screen: Screen, log: str) -> Callable[[Any], str]:
+    """Tells what an entry says beside its kind."""
+    if log == "admin":
+        return partial(_of_administration, screen)
+    return partial(_of_case, CaseWords(screen.label, screen.product.policies.active(screen.product.store.now())))
+
+
+def _of_case(words: CaseWords, event: Event) -> str:
+    """The sentence of the complaint's own history; the change of status; the reason."""
+    parts = [words.event(event)]
+    if event.to_status and event.from_status != event.to_status:
+        before = words.label("status", event.from_status) if event.from_status else "–"
+        parts.append(f"{before} → {words.label('status', event.to_status)}")
+    if event.reason:
+        parts.append(words.why(event.reason))
+    return " · ".join(parts)
+
+
+def _of_administration(screen: Screen, event: AdminEvent) -> str:
+    """What was changed, each by its name: the values before and after, or those given."""
+    speech, label = screen.speech, screen.label
+
+    def told(value: Any) -> str:
+        if isinstance(value, list):
+            return speech.series(told(v) for v in value)
+        return label("role", value) if value not in (None, "") else "–"
+
+    parts = []
+    for name, value in sorted(event.data.items()):
+        if name not in _TECHNICAL:
+            changed = isinstance(value, list) and len(value) == 2 and event.kind.endswith("_changed")
+            parts.append(
+                speech.pair(label("particular", name), " → ".join(map(told, value)) if changed else told(value))
+            )
+    return " · ".join(parts)
+
+
 @router.get("/admin/audit.csv")
 def audit_csv(screen: Auditor, request: Request, log: str = "cases") -> Response:
     """The same as a file: all that is found, however much."""
     _, sought, _ = _sought(screen, request, log)
-    kinds, words = _kinds(screen, log), _Details(screen)
+    kinds, told = _kinds(screen, log), _words(screen, log)
 
     def page(before: int | None) -> tuple[list[Any], int | None]:
         with screen.reading() as work:
             if log == "admin":
                 noted, after = trail.of_administration(work, sought, before, _PAGE)
-                return [(e, e.object, words.of_administration(e)) for e in noted], after
+                return [(e, e.object, told(e)) for e in noted], after
             found, after = trail.of_cases(work, sought, before, _PAGE)
-            return [(e, reference, words.of_case(e)) for e, reference in found], after
+            return [(e, reference, told(e)) for e, reference in found], after
 
     rows = (
         (e.at, e.actor_name, kinds.get(e.kind, e.kind), about, details, e.hash) for e, about, details in paged(page)
     )
     columns = [N_("When"), N_("Who"), N_("What"), N_("Object"), N_("Details"), N_("Hash")]
     return sheet(screen, f"audit-{'admin' if log == 'admin' else 'cases'}", columns, rows)
-
-
-class _Details:
-    """What an entry says beside its kind, as a sentence: for a file, where nobody can follow a link to look."""
-
-    def __init__(self, screen: Screen) -> None:
-        self.label, self.speech = screen.label, screen.speech
-        self.words = CaseWords(screen.label, screen.product.policies.active(screen.product.store.now()))
-
-    def of_case(self, event: Event) -> str:
-        """The sentence of the complaint's own history; the change of status; the reason."""
-        parts = [self.words.event(event)]
-        if event.to_status and event.from_status != event.to_status:
-            parts.append(f"{self._status(event.from_status)} → {self._status(event.to_status)}")
-        return " · ".join([*parts, self.words.why(event.reason)] if event.reason else parts)
-
-    def _status(self, code: str | None) -> str:
-        return self.label("status", code) if code else "–"
-
-    def of_administration(self, event: AdminEvent) -> str:
-        """`field: before → after` for each change, `field: value` for what was noted."""
-        return "; ".join(f"{self.label('field', name)}: {self._value(value)}" for name, value in event.data.items())
-
-    def _value(self, value: Any) -> str:
-        if isinstance(value, list) and len(value) == 2:
-            return f"{self._value(value[0])} → {self._value(value[1])}"
-        if isinstance(value, bool):
-            return yes_or_no(self.speech, value)
-        if isinstance(value, dict | list):
-            return json.dumps(value, ensure_ascii=False)
-        return "–" if value in (None, "") else str(value)
-
-
-def _told(event: Any) -> str:
-    """What an entry says beside its kind."""
-    parts = []
-    if getattr(event, "to_status", None) and event.from_status != event.to_status:
-        parts.append(f"{event.from_status or '–'} → {event.to_status}")
-    if getattr(event, "reason", ""):
-        parts.append(event.reason)
-    if event.data:
-        parts.append(json.dumps(event.data, ensure_ascii=False, sort_keys=True))
-    return " · ".join(parts)[:600]
 
 
 def _sought(screen: Screen, request: Request, log: str) -> tuple[dict[str, str], Sought, dict[str, str]]:

@@ -11,6 +11,7 @@ from fastapi import APIRouter
 from fastapi.responses import Response
 from starlette.datastructures import FormData
 
+from complaints.domain import placeholders
 from complaints.domain.errors import InvalidInput, NotFound, StaleVersion
 from complaints.services import canned
 from complaints.store.tables import CannedText
@@ -123,7 +124,7 @@ def _form(
     status: int = HTTPStatus.OK,
 ) -> Response:
     about = {"text": found, "given": given, "faults": faults, "stale": status == HTTPStatus.CONFLICT}
-    holes = [f"{{{name}}}" for name in canned.PLACEHOLDERS]
+    holes = [(f"{{{name}}}", screen.label("placeholder", name)) for name in placeholders.NAMES]
     return screen.page("canned_edit.html", status, purposes=_purposes(screen), holes=holes, **about)
 
 

@@ -2,21 +2,22 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 from http import HTTPStatus
 from typing import Any
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from fastapi import APIRouter
 from fastapi.responses import Response
 
-from complaints.domain.errors import FieldProblem, InvalidInput
+from complaints.domain.errors import Conflict, FieldProblem, InvalidInput
 from complaints.services import people, personnel
 from complaints.store.tables import ApiKey
 from complaints.store.unit import Work
 from web.console import fields
 from web.console.pages import Screen
-from web.console.route import PageRoute
+from web.console.route import PageRoute, said_of
 from web.console.seat import Administrator, Entries
 from web.console.sheet import sheet
 from web.language import N_
@@ -31,6 +32,8 @@ _SCOPES = {
     "admin": N_("Administer"),
 }
 _LONGEST = 3650
+#: Id of a key that a form asks for: sent twice, it is made once.
+_ONCE = re.compile(r"[0-9a-f]{32}")
 
 
 @router.get("/admin/keys")
@@ -56,14 +59,23 @@ def keys_csv(screen: Administrator) -> Response:
             )
             for k, who in people.keys(work)
         ]
-    columns = [N_("Name"), N_("Begins with"), N_("May"), N_("Acts as"), N_("Made"), N_("Expires"), N_("Revoked")]
+    columns = [
+        N_("What it is for"),
+        N_("Begins with"),
+        N_("May"),
+        N_("Acts as"),
+        N_("Made"),
+        N_("Expires"),
+        N_("Revoked"),
+    ]
     return sheet(screen, "keys", [*columns, N_("Last used")], rows)
 
 
 @router.post("/admin/keys")
 def create(screen: Administrator, entries: Entries) -> Response:
     """Make one and show its secret, once."""
-    given: dict[str, Any] = {name: str(entries.get(name, "")).strip() for name in ("name", "login", "valid_days")}
+    names = ("name", "login", "valid_days", "once")
+    given: dict[str, Any] = {name: str(entries.get(name, "")).strip() for name in names}
     given["scopes"] = [str(s) for s in entries.getlist("scopes")]
     try:
         with screen.work() as work:
@@ -71,6 +83,8 @@ def create(screen: Administrator, entries: Entries) -> Response:
     except InvalidInput as error:
         wrong = fields.faults(error.problems, screen.speech)
         return _page(screen, given, wrong, HTTPStatus.UNPROCESSABLE_ENTITY)
+    except Conflict as error:  # the page with the secret was loaded again
+        return screen.go(_HOME, said_of(screen.speech, error), tone="note")
     return screen.page("admin_key.html", key=key, secret=secret)
 
 
@@ -87,7 +101,8 @@ def _made(work: Work, given: dict[str, Any]) -> tuple[ApiKey, str]:
         raise InvalidInput(problems)
     person = personnel.by_login(work, given["login"]) if given["login"] else None
     valid_for = timedelta(days=int(days)) if days else None
-    return people.create_key(work, given["name"], given["scopes"], person=person, valid_for=valid_for)
+    once = UUID(given["once"]) if _ONCE.fullmatch(given["once"]) else None
+    return people.create_key(work, given["name"], given["scopes"], person=person, valid_for=valid_for, key_id=once)
 
 
 @router.post("/admin/keys/{key_id}/revoke")
@@ -111,6 +126,5 @@ def _page(screen: Screen, given: dict[str, Any], faults: dict[str, str], status:
         logins = [(p.login, f"{p.name} ({p.login})") for p in people.everybody(work) if p.active]
     scopes = {code: screen.speech.say(text) for code, text in _SCOPES.items()}
     now = screen.product.store.now()
-    return screen.page(
-        "admin_keys.html", status, found=found, logins=logins, scopes=scopes, given=given, faults=faults, now=now
-    )
+    about = {"found": found, "logins": logins, "scopes": scopes, "now": now, "once": uuid4().hex}
+    return screen.page("admin_keys.html", status, given=given, faults=faults, **about)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import date, datetime, time, timedelta
 from http import HTTPStatus
 from typing import Any
@@ -128,8 +128,27 @@ def change(screen: Administrator, person_id: UUID, entries: Entries) -> Response
     except (InvalidInput, Conflict) as error:
         with screen.reading() as work:
             found = personnel.get(work, person_id)
-        return _form(screen, found, _values(screen, found) | _kept(entries), _faults(screen, error), _status(error))
+        saved, yours = _values(screen, found), _kept(entries)
+        both = _both(screen, saved, yours) if isinstance(error, Conflict) else []
+        return _form(screen, found, saved | yours, _faults(screen, error), _status(error), both)
     return screen.go(f"{_LIST}/{person_id}", screen.speech.say(N_("Saved.")))
+
+
+def _both(screen: Screen, saved: Mapping[str, Any], yours: Mapping[str, Any]) -> list[tuple[str, str, str]]:
+    """What somebody else has saved beside what was entered, where they differ."""
+    with screen.reading() as work:
+        teams = _choices(screen, work)["team_names"]
+    tables = {"language": dict(screen.label.options("language")), "roles": dict(screen.label.options("role"))}
+    tables["teams"] = teams
+
+    def told(name: str, value: Any) -> str:
+        named = tables.get(name, {})
+        parts = value if isinstance(value, list | tuple) else [value]
+        return screen.speech.series(named.get(str(p), str(p)) for p in parts if p not in (None, ""))
+
+    names = Particulars.model_fields
+    rows = [(screen.label("particular", n), told(n, saved[n]), told(n, yours.get(n))) for n in names]
+    return [row for row in rows if row[1] != row[2]]
 
 
 @router.post("/admin/people/{person_id}/absence")
@@ -163,12 +182,15 @@ def act(screen: Administrator, person_id: UUID, entries: Entries) -> Response:
     deed = str(entries.get("deed", ""))
     with screen.reading() as work:
         found = personnel.get(work, person_id)
-    here = f"{_LIST}/{person_id}"
+    here, seen = f"{_LIST}/{person_id}", personnel.password_mark(found)
     if deed not in _DEEDS:
         return screen.go(here, screen.speech.say(N_("Choose what to do.")), tone="note")
     if entries.get("sure") != "yes":
-        about = {"path": f"{here}/act", "back": here, "kept": {"deed": deed}, "object": found.name}
+        about = {"path": f"{here}/act", "back": here, "kept": {"deed": deed, "seen": seen}, "object": found.name}
         return screen.page("confirm.html", title=_title(screen, deed), why=screen.speech.say(_DEEDS[deed]), to=about)
+    if deed == "password" and entries.get("seen") != seen:  # the page with the password was loaded again
+        said = N_("A temporary password was given already, and is shown only once. If it was lost, give another.")
+        return screen.go(here, screen.speech.say(said), tone="note")
     with screen.work() as work:
         password = _do(work, person_id, deed)
     if password:
@@ -203,15 +225,19 @@ def _title(screen: Screen, deed: str) -> str:
 
 
 def _form(
-    screen: Screen, found: Person | None, values: Mapping[str, Any], faults: dict[str, str], status: int = HTTPStatus.OK
+    screen: Screen,
+    found: Person | None,
+    values: Mapping[str, Any],
+    faults: dict[str, str],
+    status: int = HTTPStatus.OK,
+    both: Sequence[tuple[str, str, str]] = (),
 ) -> Response:
     with screen.reading() as work:
         choices = _choices(screen, work)
         load = routing.load_of(work, [found.id]).get(found.id, 0) if found else 0
     seen = personnel.mark(found) if found else ""
-    return screen.page(
-        "admin_person.html", status, person=found, values=values, faults=faults, seen=seen, load=load, **choices
-    )
+    about = {"person": found, "values": values, "faults": faults, "seen": seen, "load": load, "both": both}
+    return screen.page("admin_person.html", status, **about, **choices)
 
 
 def _choices(screen: Screen, work: Work) -> dict[str, Any]:
@@ -222,10 +248,10 @@ def _choices(screen: Screen, work: Work) -> dict[str, Any]:
 
 def _values(screen: Screen, person: Person) -> dict[str, Any]:
     """The present particulars; an absence as its first and last day here."""
-    zone, first, after = screen.console.zone, person.absent_from, person.absent_until
+    zone, first, last = screen.console.zone, person.absent_from, routing.away_until(person)
     days = {
         "absent_from": first.astimezone(zone).date().isoformat() if first else "",
-        "absent_until": (after.astimezone(zone) - timedelta(microseconds=1)).date().isoformat() if after else "",
+        "absent_until": last.astimezone(zone).date().isoformat() if last else "",
     }
     return person.model_dump() | days
 

@@ -12,7 +12,8 @@ from fastapi.responses import Response
 
 from complaints.domain.errors import NotFound
 from complaints.domain.explain_words import tell
-from complaints.domain.vocabulary import Need, Status
+from complaints.domain.ports import SYSTEM
+from complaints.domain.vocabulary import OPEN, Need, Status
 from complaints.services import access, casefile, clocks, presence
 from complaints.services.casefile import CaseFile, Task
 from complaints.services.contact import Way, way_to_reach
@@ -77,6 +78,7 @@ def gather(
         "words": CaseWords(screen.label, policy),
         "policy": policy,
         "works": works,
+        "more_time": casefile.more_time(work, complaint, task.step) if task else None,
         "due_action": "",  # where the form goes, if not to its step
         "deeds": [a for a in case.whole.allowed if works],
         "pictures": case_forms.PICTURES,
@@ -92,6 +94,8 @@ def gather(
         "most_others": casefile.OTHERS,
         "over": complaint.status in (Status.CLOSED, Status.ARCHIVED),
         "everything": everything,
+        "open_statuses": OPEN,
+        "machine": SYSTEM.name,
     }
 
 

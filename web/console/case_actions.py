@@ -49,7 +49,10 @@ def do(screen: Caseworker, reference: str, action: str, entries: Entries) -> Res
         return _form(screen, reference, action, given, HTTPStatus.UNPROCESSABLE_ENTITY, faults)
     except Conflict as error:
         seen = case_forms.number(entries, "seen") if isinstance(error, StaleVersion) else None
-        return _form(screen, reference, action, given, HTTPStatus.CONFLICT, notice=_why(screen, error), seen=seen)
+        said = _why(screen, error)
+        faults = {error.field: said} if error.field else {}
+        notice = "" if error.field else said
+        return _form(screen, reference, action, given, HTTPStatus.CONFLICT, faults, notice, seen)
     return case.onward(screen, reference, screen.speech.say(N_("Done: %(done)s."), done=screen.label("action", action)))
 
 
@@ -72,12 +75,6 @@ def _why(screen: Screen, error: Conflict) -> str:
     if isinstance(error, StaleVersion):
         return screen.speech.say(
             N_("Something has happened since you opened this. Does it still fit? Then send again.")
-        )
-    if isinstance(error, ActionNotAllowed):
-        return screen.speech.say(
-            N_("“%(action)s” is not possible now: the complaint is “%(status)s”."),
-            action=screen.label("action", error.action),
-            status=screen.label("status", error.status),
         )
     return said_of(screen.speech, error)
 

@@ -80,7 +80,7 @@ def show(
         "kept": [(n, v) for n, v in kept(entries) if n not in ("version", "draft_seen", "once", "seen")],
         "version": step.version,
         "draft_seen": draft.mark,
-        "note": "\n".join(f"{row.label}: {row.yours}" for row in rows if row.yours),
+        "note": "\n".join(screen.speech.pair(row.label, row.yours) for row in rows if row.yours),
         "once": token_hex(16),
     }
     return screen.page("case_conflict.html", HTTPStatus.CONFLICT, **values)

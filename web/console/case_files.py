@@ -67,7 +67,7 @@ def attach(screen: Caseworker, reference: str, entries: Entries) -> Response:
 
 
 def _said(screen: Screen, taken: list[NewFile]) -> str:
-    return screen.speech.say(N_("Added: %(names)s."), names=", ".join(f.name for f in taken))
+    return screen.speech.say(N_("Added: %(names)s."), names=screen.speech.series(f.name for f in taken))
 
 
 def _receive(screen: Screen, chosen: list[UploadFile]) -> tuple[list[NewFile], dict[str, str]]:

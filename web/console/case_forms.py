@@ -9,13 +9,15 @@ from typing import Any
 
 from complaints.domain.commands import COMMANDS
 from complaints.domain.forms import FORMS
-from complaints.domain.vocabulary import LinkKind, RemedyState, StepKind
+from complaints.domain.vocabulary import OPEN, LinkKind, RemedyState, StepKind
 from complaints.services import casefile, clocks, decision, drafts, response
 from complaints.services.casefile import CaseFile, Task
 from complaints.services.drafts import Draft
+from complaints.services.view import Relation
 from complaints.store.tables import Complaint
 from complaints.store.unit import Work
 from web.console import fields
+from web.console.case_words import CaseWords
 from web.console.fields import Choices, Field
 from web.console.pages import Screen
 from web.language import N_
@@ -119,12 +121,17 @@ def due_form(
     return DueForm(task, made, draft, faults or {}, checks, subject, body)
 
 
+def _may_be_merged_into(case: CaseFile, relation: Relation) -> bool:
+    other = case.around.get(relation.reference)
+    return relation.kind == LinkKind.DUPLICATE and relation.outgoing and other is not None and other.status in OPEN
+
+
 def _known(case: CaseFile, kind: StepKind) -> dict[str, Any]:
     """What the case says already: the classifier's proposal, the findings that were sent back."""
     complaint, findings = case.complaint, case.whole.findings
     match kind:
         case StepKind.TRIAGE:
-            likely = [r.reference for r in case.whole.relations if r.kind == LinkKind.DUPLICATE and r.outgoing]
+            likely = [r.reference for r in case.whole.relations if _may_be_merged_into(case, r)]
             return {
                 "category": complaint.category,
                 "severity": complaint.severity,
@@ -190,8 +197,9 @@ def deed(
 
 
 def _clocks(screen: Screen, work: Work, complaint: Complaint) -> list[tuple[str, str]]:
+    words = CaseWords(screen.label, work.policies.get(complaint.policy_hash))
     running = [c for c in clocks.of(work, complaint) if c.state in ("running", "paused")]
-    return [(f"{c.profile}.{c.name}", f"{screen.label('clock', c.name)} ({c.profile})") for c in running]
+    return [(f"{c.profile}.{c.name}", f"{screen.label('clock', c.name)} · {words.profile(c.profile)}") for c in running]
 
 
 def told(form: list[Field], prefix: str = "") -> list[tuple[str, str, str]]:

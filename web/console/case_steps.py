@@ -79,13 +79,23 @@ def carry_out(
         if _same(screen, step_id, given):
             return onward(_said_next(screen, step))
         return case_conflict.show(screen, reference, step_id, given, error, entries)
-    except (DraftChanged, StaleVersion, Conflict, Forbidden) as error:
+    except (Conflict, Forbidden) as error:
+        if not isinstance(error, DraftChanged | StaleVersion | Forbidden) and _may_mend(screen, step):
+            return again(given, {error.field: said_of(screen.speech, error)})  # nobody came first: it is not possible
         return case_conflict.show(screen, reference, step_id, given, error, entries)
     return onward(_said_next(screen, step))
 
 
+def _may_mend(screen: Screen, step: Step) -> bool:
+    """Whether this person still gets the form of the step."""
+    with screen.reading() as work:
+        complaint = work.session.get_one(Complaint, step.complaint_id)
+        found = casefile.tasks(work, complaint, [s for s in opening.open_steps(work, complaint) if s.id == step.id])
+        return any(not task.refused and casefile.may_take_over(work, task) for task in found)
+
+
 def _lacks(screen: Screen, missing: list[str]) -> str:
-    names = ", ".join(screen.label("element", name) for name in missing)
+    names = screen.speech.series(screen.label("element", name) for name in missing)
     return screen.speech.say(N_("The letter still lacks: %(elements)s."), elements=names)
 
 

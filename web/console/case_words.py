@@ -96,6 +96,8 @@ _WHY: tuple[tuple[re.Pattern[str], str], ...] = (
         N_("Remedies of %(sum)s are above the investigator's authority of %(limit)s."),
     ),
 )
+#: Why a letter is given to a person, as its gate says it.
+_LACKS = re.compile(r"The response cannot be sent, it lacks: (?P<names>.+)\. Add them to the letter\.")
 #: What made the machine think of a duplicate.
 _ALIKE: Mapping[str, str] = {
     "text": N_("similar words"),
@@ -169,6 +171,10 @@ class CaseWords:
 
     def why(self, text: str) -> str:
         """Why a person is asked, in the reader's words."""
+        if lacking := _LACKS.fullmatch(text):
+            elements = [self.label("element", name) for name in lacking["names"].split(", ")]
+            said = N_("The machine's letter lacks: %(elements)s.")
+            return self.label.speech.say(said, elements=self.label.speech.series(elements))
         for pattern, said in _WHY:
             if found := pattern.fullmatch(text):
                 return self.label.speech.say(said, **self._named(found.groupdict()))
@@ -183,7 +189,8 @@ class CaseWords:
         if "gate" in data:
             data["step"] = self.label("step", str(data["gate"]).rpartition("-")[0])
         data["percent"] = f"{float(data.get('share', 0)):.0%}"
-        data["changes"] = ", ".join(self._change(name, pair) for name, pair in event.data.items() if _is_pair(pair))
+        changed = (self._change(name, pair) for name, pair in event.data.items() if _is_pair(pair))
+        data["changes"] = self.label.speech.series(changed)
         return data
 
     def _named(self, data: Mapping[str, Any]) -> dict[str, Any]:

@@ -14,7 +14,7 @@ from decimal import Decimal
 from enum import StrEnum
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
-from annotated_types import MaxLen
+from annotated_types import Ge, Le, MaxLen
 from pydantic import BaseModel, StringConstraints
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
@@ -109,10 +109,11 @@ def _field(
     kind, longest = _kind(info)
     if value is None and info.default is not PydanticUndefined:
         value = info.default
+    title, hint = label("field", name), label.speech.say(info.description or "")
     made = Field(
         name=path,
-        label=label("field", name),
-        hint=label.speech.say(info.description or ""),
+        label=title,
+        hint="" if _core(hint) == _core(title) else hint,
         widget="line",
         required=info.is_required(),
         error=wrong.get(path, ""),
@@ -125,6 +126,11 @@ def _field(
     if isinstance(kind, type) and issubclass(kind, BaseModel):
         return replace(made, widget="group", parts=build(kind, label, choices, value or {}, wrong, f"{path}-"))
     return replace(made, value=_text(value), **_widget(name, kind, info, label, choices, longest))
+
+
+def _core(text: str) -> str:
+    """A text without what says nothing: a hint that is its label once more helps nobody."""
+    return text.casefold().removeprefix("the ").rstrip(".。 ")
 
 
 def _widget(
@@ -142,7 +148,10 @@ def _widget(
         few = len(options) <= _FEW and (info.is_required() or name == "audience")
         return {"widget": "choice" if few else "select", "options": options}
     if name in choices.of:
-        return {"widget": "select", "options": choices.of[name]}
+        return {"widget": "select", "options": choices.of[name], **({"hint": ""} if name == "clock" else {})}
+    if marks := _marks(info) if kind is int else []:
+        none = [] if info.is_required() else [("", "–")]
+        return {"widget": "choice", "options": none + [(mark, mark) for mark in marks]}
     if kind in (int, Decimal):
         return {"widget": "number"}
     return {"widget": "text" if (longest or 0) > _ONE_LINE else "line"}
@@ -167,6 +176,15 @@ def _longest(metadata: Iterable[Any]) -> int | None:
         if isinstance(item, StringConstraints | MaxLen) and item.max_length:
             return item.max_length
     return None
+
+
+def _marks(info: FieldInfo) -> list[str]:
+    """A scale of few marks, such as 1 to 5: each can be shown."""
+    lowest = next((int(str(m.ge)) for m in info.metadata if isinstance(m, Ge)), None)
+    highest = next((int(str(m.le)) for m in info.metadata if isinstance(m, Le)), None)
+    if lowest is None or highest is None or highest - lowest >= _FEW:
+        return []
+    return [str(mark) for mark in range(lowest, highest + 1)]
 
 
 def _codes(kind: Any) -> list[str]:

@@ -134,7 +134,9 @@ def _choices(screen: Screen, people: list[Any]) -> list[tuple[str, str, list[tup
 def _chips(screen: Screen, filters: list[tuple[str, str, list[tuple[str, str]]]]) -> list[tuple[str, str]]:
     """What narrows the list, in words, each with the address of the list without it."""
     given = [(k, v) for k, v in screen.request.query_params.multi_items() if k not in ("after", "lang") and v]
-    words = {(name, code): f"{title}: {text}" for name, title, options in filters for code, text in options}
+    words = {
+        (name, code): screen.speech.pair(title, text) for name, title, options in filters for code, text in options
+    }
     words |= {(k, v): f"{screen.speech.say(_DATES[k])} {v}" for k, v in given if k in _DATES}
     return [(words[one], urlencode([o for o in given if o != one])) for one in given if one in words]
 

@@ -38,6 +38,7 @@ TABLES: Mapping[str, Mapping[str, str]] = {
         "in_person": N_("In person"),
         "social": N_("Social media"),
     },
+    "yesno": {"yes": N_("Yes"), "no": N_("No")},
     "language": {"zh-CN": "中文", "en": "English"},
     "finding": {
         "upheld": N_("Upheld"),
@@ -79,6 +80,13 @@ TABLES: Mapping[str, Mapping[str, str]] = {
         "internal": N_("Internal"),
         "complainant": N_("Customer"),
         "third_party": N_("Third party"),
+    },
+    "who": {"Complaints": N_("System"), "Operator (command line)": N_("Operator (command line)")},
+    "way": {
+        "in": N_("From the customer"),
+        "out": N_("To the customer →"),
+        "third_party in": N_("From a third party"),
+        "third_party out": N_("To a third party →"),
     },
     "role": {
         "agent": N_("Agent"),
@@ -216,6 +224,21 @@ TABLES: Mapping[str, Mapping[str, str]] = {
         "appeal_right": N_("The right to a review"),
         "external_body": N_("The external body"),
         "time_limit": N_("By when to ask for a review"),
+        "placeholders": N_("Every placeholder filled in"),
+    },
+    "placeholder": {
+        "name": N_("Name of the customer"),
+        "reference": N_("Reference of the complaint"),
+        "subject": N_("Subject of the complaint"),
+        "received_on": N_("Day on which it was received"),
+        "answer_by": N_("Day by which we mean to answer"),
+        "category": N_("Category of the complaint"),
+        "team": N_("Team that handles it"),
+        "agent": N_("Name of whoever writes"),
+        "signatory": N_("Who signs our letters"),
+        "external_body": N_("External body that the customer may turn to"),
+        "remedies": N_("List of what we promise"),
+        "summary": N_("Findings and reasons"),
     },
     "clock": {
         "ack": N_("Acknowledgment"),
@@ -257,6 +280,25 @@ TABLES: Mapping[str, Mapping[str, str]] = {
         "review": N_("Review of the appeal"),
         "external": N_("External body"),
         "solution": N_("Standard solution"),
+    },
+    "particular": {
+        "name": N_("Name"),
+        "email": N_("E-mail address"),
+        "language": N_("Language"),
+        "roles": N_("Roles"),
+        "teams": N_("Teams"),
+        "skills": N_("Skills"),
+        "related_to": N_("Related to"),
+        "authority": N_("May decide alone up to"),
+        "scopes": N_("May"),
+        "person": N_("Acts as"),
+        "expires_at": N_("Expires"),
+        "title": N_("Title"),
+        "body": N_("Text"),
+        "purpose": N_("Meant for"),
+        "category": N_("Category"),
+        "active": N_("In use"),
+        "published": N_("Published"),
     },
     "field": {
         "decision": N_("Decision"),
@@ -330,6 +372,10 @@ class Labels:
         """The word for `code`."""
         text = TABLES[table].get(str(code))
         return str(code) if text is None else self.speech.say(text)
+
+    def of(self, table: str) -> dict[str, str]:
+        """All words of a table, by code."""
+        return dict(self.options(table))
 
     def options(self, table: str) -> list[tuple[str, str]]:
         """All codes with their words, for a choice."""

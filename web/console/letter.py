@@ -7,6 +7,7 @@ from typing import Any
 from fastapi import APIRouter
 from fastapi.responses import Response
 
+from complaints.domain import placeholders
 from complaints.domain.vocabulary import Language
 from complaints.services import access, canned, notices, response
 from web.console.route import PageRoute, by_script
@@ -39,7 +40,7 @@ def texts(screen: Caseworker, reference: str, purpose: str = "") -> Response:
         day = Speech(language, screen.console.zone, "console").day
         values = canned.values(work, complaint, language, day)
         rows = canned.for_purpose(work, purpose, complaint.language)
-    found = [(row, canned.fill(row.body, values)) for row in rows]
+    found = [(row, placeholders.pieces(placeholders.fill(row.body, values))) for row in rows]
     shown: dict[str, Any] = {"one": complaint, "texts": found, "inside": by_script(screen.request)}
     if by_script(screen.request):
         return screen.fragment("case_text_list.html", **shown)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
 from http import HTTPStatus
 from urllib.parse import urlencode
 
@@ -13,6 +15,7 @@ from starlette.datastructures import FormData, UploadFile
 from complaints.domain.ports import SYSTEM
 from complaints.services import signin
 from complaints.services.signin import Seat
+from web.console.labels import Labels
 from web.console.pages import Screen, own
 from web.console.seat import SAFE, cookie_name, posted
 
@@ -21,6 +24,18 @@ KEPT = "kept."
 #: Never written into a page: tokens, passwords, codes.
 _SECRET = ("csrf", "password", "code", "secret", "ticket")
 Fields = list[tuple[str, str]]
+#: A field in a row of a list: `remedies-0-kind`.
+_PART = re.compile(r"\w+-(?:\d+-)?(?P<key>\w+)")
+#: Which tables have the words for what was chosen.
+_CHOICES: Mapping[str, tuple[str, ...]] = {
+    "decision": ("decision",),
+    "result": ("decision",),
+    "severity": ("severity",),
+    "finding": ("finding",),
+    "kind": ("remedy", "link"),
+    "audience": ("audience",),
+    **dict.fromkeys(("reached", "satisfied", "accepted", "resolved", "approve", "hold"), ("yesno",)),
+}
 
 
 async def ask(request: Request) -> Response:
@@ -41,7 +56,19 @@ async def ask(request: Request) -> Response:
 def again(screen: Screen, path: str, fields: Fields) -> Response:
     """The form that was sent too late, ready to be sent again."""
     fields = [(name, value) for name, value in fields if name != "csrf"]
-    return screen.page("resume.html", onward=own(path), fields=fields)
+    return screen.page("resume.html", onward=own(path), fields=fields, told=_told(screen.label, fields))
+
+
+def _told(label: Labels, fields: Fields) -> list[tuple[str, str]]:
+    """What a person entered, in their words; what a form carries for itself is not shown."""
+    titles, found = label.of("field"), []
+    for name, value in fields:
+        part = _PART.fullmatch(name)
+        key = part["key"] if part else name
+        if value and key in titles:
+            words = {word for table in _CHOICES.get(key, ()) if (word := label(table, value)) != value}
+            found.append((titles[key], words.pop() if words else value))
+    return found
 
 
 def kept(form: FormData, prefix: str = "") -> Fields:

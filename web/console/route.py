@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Coroutine
+from http import HTTPStatus
 from typing import Any
 
 from fastapi import Request
@@ -12,12 +13,14 @@ from fastapi.responses import Response
 from fastapi.routing import APIRoute
 from sqlalchemy.exc import SQLAlchemyError
 
-from complaints.domain.errors import ComplaintsError, NotFound, Retryable
+from complaints.domain.errors import ActionNotAllowed, ComplaintsError, InvalidInput, NotFound, NotOpen
+from complaints.domain.reference import parse
 from web import problems
+from web.console.labels import Labels
 from web.console.pages import Screen
 from web.console.resume import ask
-from web.console.seat import ChangePassword, SignInFirst
-from web.language import Speech
+from web.console.seat import ChangePassword, SignInFirst, seat_of
+from web.language import N_, Speech
 from web.spoken_errors import spoken
 
 logger = logging.getLogger("web")
@@ -40,9 +43,20 @@ class PageRoute(APIRoute):
             except RequestValidationError:
                 return refusal(request, NotFound("page", request.url.path))
             except (ComplaintsError, SQLAlchemyError) as error:
+                if isinstance(error, InvalidInput) and not _named(request):
+                    error = NotFound("page", request.url.path)
                 return refusal(request, error)
 
         return guarded
+
+
+def _named(request: Request) -> bool:
+    """Whether the address names a complaint as one can be named, if it does at all."""
+    named = request.path_params.get("reference")
+    try:
+        return named is None or bool(parse(named))
+    except InvalidInput:
+        return False
 
 
 def refusal(request: Request, error: ComplaintsError | SQLAlchemyError) -> Response:
@@ -55,8 +69,26 @@ def refusal(request: Request, error: ComplaintsError | SQLAlchemyError) -> Respo
     said = said_of(screen.speech, error)
     if by_script(request):
         return screen.json({"code": answer.code, "say": said}, answer.status)
-    kind = "busy" if isinstance(error, SQLAlchemyError | Retryable) else answer.code
-    return screen.page("refused.html", answer.status, kind=kind, said=said)
+    return _page(screen, answer, said)
+
+
+async def told(request: Request, answer: problems.Answer) -> Response:
+    """The page for what no route of ours answered: no such page, a bug. In the language of whoever sits here."""
+    screen: Screen | None = getattr(request.state, "screen", None)
+    if screen is None:
+        try:
+            screen = Screen(request, await seat_of(request))
+        except SQLAlchemyError:
+            screen = Screen(request)
+    page = _page(screen, answer, "")
+    page.headers.update(answer.headers)
+    return page
+
+
+def _page(screen: Screen, answer: problems.Answer, said: str) -> Response:
+    kind = "busy" if answer.status == HTTPStatus.SERVICE_UNAVAILABLE else answer.code
+    about = {"kind": kind, "said": said, "request_id": screen.request.state.request_id}
+    return screen.page("refused.html", answer.status, **about)
 
 
 def by_script(request: Request) -> bool:
@@ -66,4 +98,14 @@ def by_script(request: Request) -> bool:
 
 def said_of(speech: Speech, error: Exception) -> str:
     """An error in the reader's words, as far as the catalogue knows it; a fault of the database is told by its page."""
-    return spoken(speech.language, str(error)) if isinstance(error, ComplaintsError) else ""
+    label = Labels(speech)
+    match error:
+        case ActionNotAllowed():
+            said = N_("“%(action)s” is not possible now: the complaint is “%(status)s”.")
+            return speech.say(said, action=label("action", error.action), status=label("status", error.status))
+        case NotOpen():
+            said = N_("%(reference)s is “%(status)s”. Merge into an open complaint, or reopen that one first.")
+            return speech.say(said, reference=error.reference, status=label("status", error.status))
+        case ComplaintsError():
+            return spoken(speech.language, str(error))
+    return ""

@@ -55,9 +55,7 @@ class Needs:
 
     async def __call__(self, request: Request) -> Screen:
         """The screen, or `SignInFirst`, or `Forbidden`."""
-        product: App = request.app.state.product
-        token = request.cookies.get(cookie_name(product), "")
-        seat = await run_in_threadpool(_seat, product, token) if token else None
+        seat = await seat_of(request)
         if seat is None:
             raise SignInFirst
         if request.method not in SAFE:
@@ -69,6 +67,13 @@ class Needs:
         if not seat.actor.roles & self.roles:
             raise Forbidden(f"This page needs one of the roles: {', '.join(sorted(self.roles))}.")
         return screen
+
+
+async def seat_of(request: Request) -> Seat | None:
+    """Whoever sits at this browser, if somebody does."""
+    product: App = request.app.state.product
+    token = request.cookies.get(cookie_name(product), "")
+    return await run_in_threadpool(_seat, product, token) if token else None
 
 
 def _seat(product: App, token: str) -> Seat | None:

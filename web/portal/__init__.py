@@ -10,6 +10,7 @@ from web.portal import complain, files, pages, track
 MOST_FILES = files.MOST
 Portal = pages.Portal
 takes_files = files.takes_files
+told = pages.told
 
 router = APIRouter(tags=["portal"], include_in_schema=False)
 router.include_router(complain.router)

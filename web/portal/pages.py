@@ -18,7 +18,7 @@ from fastapi.responses import HTMLResponse, RedirectResponse, Response
 from fastapi.routing import APIRoute
 from sqlalchemy.exc import SQLAlchemyError
 
-from complaints.domain.errors import ComplaintsError, NotFound, Retryable
+from complaints.domain.errors import ComplaintsError
 from complaints.domain.vocabulary import Language
 from config.wiring import App
 from web import problems, static_files
@@ -158,18 +158,21 @@ class PageRoute(APIRoute):
                 if answer is None:
                     raise
                 logger.warning("request %s met: %s", request.state.request_id, error)
-                return oops(Screen(request, embedded=request.url.path.startswith("/embed/")), error, answer)
+                return told(request, answer)
 
         return guarded
 
 
-def oops(screen: Screen, error: Exception, answer: problems.Answer) -> Response:
+def told(request: Request, answer: problems.Answer) -> Response:
     """The page for a refusal or fault."""
-    kind = "busy" if isinstance(error, SQLAlchemyError | Retryable) else "other"
-    if isinstance(error, NotFound):
-        kind = "not_found"
-    if answer.status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
-        kind = "too_large"
-    page = screen.page("oops.html", answer.status, kind=kind)
+    kind = {
+        HTTPStatus.NOT_FOUND: "not_found",
+        HTTPStatus.METHOD_NOT_ALLOWED: "not_found",
+        HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "too_large",
+        HTTPStatus.SERVICE_UNAVAILABLE: "busy",
+        HTTPStatus.INTERNAL_SERVER_ERROR: "ours",
+    }.get(HTTPStatus(answer.status), "other")
+    screen = Screen(request, embedded=request.url.path.startswith("/embed/"))
+    page = screen.page("oops.html", answer.status, kind=kind, request_id=request.state.request_id)
     page.headers.update(answer.headers)
     return page

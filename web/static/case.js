@@ -85,7 +85,7 @@
         const answer = await ask(main.dataset.letter, { method: "POST", body: new FormData(main) });
         if (!answer?.ok || mine !== turn) return;
         const page = new DOMParser().parseFromString(await answer.text(), "text/html");
-        $("#letter-check").replaceChildren(...[...page.body.childNodes].map((node) => document.adoptNode(node)));
+        for (const part of [".gate", ".letter-preview"]) $(part, main).replaceWith(document.adoptNode(page.querySelector(part)));
       }, 600);
     });
   }

@@ -96,19 +96,51 @@ function upload(form, button) {
   request.send(body);
 }
 
-/** Say at once what the server would say later about files. */
+/** Files are gathered over several picks, each can be taken away again; what the server would say is said at once. */
 function files(input) {
-  input.addEventListener("change", () => {
-    const { most, bytes, large, many } = input.dataset;
-    const big = [...input.files].filter((f) => f.size > Number(bytes)).map((f) => `“${f.name}” ${large}`);
-    if (input.files.length > Number(most)) big.unshift(many);
-    const id = `${input.id}-early`;
-    document.getElementById(id)?.remove();
-    if (!big.length) return;
-    const said = Object.assign(document.createElement("p"), { id, className: "error", textContent: big.join("\n") });
+  const { most, bytes, large, many, remove } = input.dataset;
+  const list = Object.assign(document.createElement("ul"), { className: "picked" });
+  input.after(list);
+  let kept = [];
+
+  function keep(chosen) {
+    kept = chosen;
+    const carrier = new DataTransfer();
+    kept.forEach((file) => carrier.items.add(file));
+    input.files = carrier.files;
+    list.replaceChildren(...kept.map(row));
+  }
+  function row(file) {
+    const item = document.createElement("li");
+    const button = Object.assign(document.createElement("button"), { type: "button", textContent: remove });
+    button.setAttribute("aria-label", `${remove}: ${file.name}`);
+    button.addEventListener("click", () => { keep(kept.filter((other) => other !== file)); say([]); input.focus(); });
+    item.append(Object.assign(document.createElement("span"), { textContent: file.name }), button);
+    return item;
+  }
+  /** In the place of whatever was said about files chosen before, here or by the server. */
+  function say(wrong) {
+    for (const id of [`${input.id}-early`, `${input.id}-error`]) document.getElementById(id)?.remove();
+    input.removeAttribute("aria-invalid");
+    input.setAttribute("aria-describedby", `${input.id}-hint`);
+    input.closest(".field").classList.remove("bad");
+    document.querySelector(`#summary a[href="#${input.id}"]`)?.closest("li").remove();
+    const summary = document.getElementById("summary");
+    if (summary?.matches(".summary") && !summary.querySelector("li")) summary.remove();
+    if (!wrong.length) return;
+    const said = Object.assign(document.createElement("p"), { id: `${input.id}-early`, className: "error", textContent: wrong.join("\n") });
     said.setAttribute("role", "alert");
     input.before(said);
-    input.value = "";
+  }
+  const same = (a) => (b) => a.name === b.name && a.size === b.size && a.lastModified === b.lastModified;
+  input.addEventListener("change", () => {
+    const picked = [...input.files].filter((file) => !kept.some(same(file)));
+    const fits = picked.filter((file) => file.size <= Number(bytes));
+    const wrong = picked.filter((file) => !fits.includes(file)).map((file) => `“${file.name}” ${large}`);
+    const all = [...kept, ...fits];
+    if (all.length > Number(most)) wrong.unshift(many);
+    keep(all.slice(0, Number(most)));
+    say(wrong);
   });
 }
 

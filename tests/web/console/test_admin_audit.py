@@ -12,6 +12,7 @@ from sqlalchemy import text
 from complaints.domain.ports import SYSTEM
 from complaints.domain.vocabulary import Role
 from complaints.services import administration, trail
+from tests.web.console.casework import Desk
 from tests.web.console.conftest import Browser, Office, text_of
 
 
@@ -123,3 +124,15 @@ def test_a_check_of_all_goes_on_by_itself_and_ends(office: Office, auditor: Brow
     last = auditor.get(onward)
     assert "refresh" not in last.headers
     assert "Logs checked: 3, breaks: 0." in text_of(last.text)
+
+
+def test_entries_are_told_in_words(desk: Desk) -> None:
+    desk.to_investigation()
+    watcher = desk.office.browser("kim", Role.AUDITOR)
+    page = watcher.get("/console/admin/audit", params={"object": desk.reference})
+    said = text_of(page.text)
+    assert "Triage done; the investigation begins. · Triage → Investigating" in said
+    assert "&#34;" not in page.text, "no JSON"
+    assert "confirm_triage" not in said
+    watcher.web.cookies.set("lang", "zh-CN")
+    assert "分诊 → 调查中" in text_of(watcher.get("/console/admin/audit", params={"object": desk.reference}).text)

@@ -26,15 +26,18 @@ def calls(office: Office, secret: str) -> int:
 
 def test_a_key_is_shown_once_works_and_stops_working_when_it_is_revoked(office: Office) -> None:
     admin = office.browser("ruth", Role.ADMIN)
-    made = admin.post(
-        "/console/admin/keys", name="web shop", scopes=["complaints:submit", "complaints:read"], valid_days="30"
-    )
+    [once] = re.findall(r'name="once" value="(\w+)"', admin.get("/console/admin/keys").text)
+    scopes = ["complaints:submit", "complaints:read"]
+    made = admin.post("/console/admin/keys", name="web shop", scopes=scopes, valid_days="30", once=once)
     found = re.search(r"ck_[\w-]+", made.text)
     assert found
     assert calls(office, found[0]) == 200
     page = admin.get("/console/admin/keys").text
     assert found[0] not in page
     assert "web shop" in page
+    reload = admin.web.request("POST", made.request.url, content=made.request.content, headers=made.request.headers)
+    assert reload.headers["location"] == "/console/admin/keys", "loading the page again makes no second key"
+    assert "This key was made already" in text_of(admin.get("/console/admin/keys").text)
     with office.product.store.reading(SYSTEM) as work:
         key = work.session.exec(select(ApiKey)).one()
     asked = admin.post(f"/console/admin/keys/{key.id}/revoke")
@@ -127,3 +130,26 @@ def test_what_belongs_to_a_hidden_complaint_is_hidden_here_too(office: Office) -
 def test_secrets_are_found_wherever_they_stand() -> None:
     shown = without_secrets({"a": [{"tracking_url": "x", "b": 1}], "Token": "", "text": "go to http://a/b?c=d now"})
     assert shown == {"a": [{"tracking_url": "•••", "b": 1}], "Token": "", "text": "go to ••• now"}
+
+
+def test_every_kind_of_intent_is_shown_in_every_state(office: Office) -> None:
+    admin = office.browser("ruth", Role.ADMIN)
+    payloads: dict[IntentKind, dict[str, str]] = {
+        IntentKind.NOTIFY: {"template": "survey", "to": "a@b.example"},
+        IntentKind.START_RUN: {},
+        IntentKind.WAKE_RUN: {},
+        IntentKind.WEBHOOK: {"url": "https://hooks.example/x", "body": "{}"},
+    }
+    assert set(payloads) == set(IntentKind)
+    with office.product.store.work(SYSTEM) as work:
+        for state in IntentState:
+            for kind, payload in payloads.items():
+                outbox.add(work, kind, f"{state}:{kind}", payload=payload)
+                work.session.execute(update(Outbox).where(col(Outbox.key) == f"{state}:{kind}").values(state=state))
+    for state in IntentState:
+        page = admin.get("/console/admin/outbox", params={"state": state.value})
+        assert page.status_code == 200, state
+        assert page.text.count("<tr><td><a ") == len(payloads), state
+        assert "Satisfaction survey" in text_of(page.text)
+        for address in re.findall(r'<tr><td><a href="([^"]+)"', page.text):
+            assert admin.get(address).status_code == 200

@@ -11,7 +11,7 @@ from sqlmodel import col, select
 from complaints.domain.ports import SYSTEM
 from complaints.domain.vocabulary import Role
 from complaints.store.tables import AdminEvent
-from tests.web.console.conftest import Browser, Office, text_of
+from tests.web.console.conftest import Office, text_of
 
 
 def noted(office: Office, kind: str) -> list[AdminEvent]:
@@ -20,8 +20,8 @@ def noted(office: Office, kind: str) -> list[AdminEvent]:
         return list(work.session.exec(log).all())
 
 
-def seen(browser: Browser, path: str) -> str:
-    found = re.search(r'name="seen" value="(\w+)"', browser.get(path).text)
+def seen(page: str) -> str:
+    found = re.search(r'name="seen" value="(\w+)"', page)
     assert found
     return found[1]
 
@@ -79,12 +79,13 @@ def test_a_change_is_saved_and_a_second_editor_sees_that_it_was(office: Office) 
     admin, other = office.browser("ruth", Role.ADMIN), office.browser("second", Role.ADMIN)
     li = office.hire("li", Role.AGENT)
     path = f"/console/admin/people/{li.id}"
-    mark = seen(other, path)
+    mark = seen(other.get(path).text)
     changed = {"name": "Li Na", "language": "en", "roles": ["agent"], "teams": ["service"]}
-    assert admin.post(path, seen=seen(admin, path), **changed).status_code == 303
+    assert admin.post(path, seen=seen(admin.get(path).text), **changed).status_code == 303
     late = other.post(path, seen=mark, **(changed | {"name": "Li Nana"}))
     assert late.status_code == 409
     assert "Somebody else changed this meanwhile." in text_of(late.text)
+    assert re.search(r'<th scope="row">Name</th><td[^>]*>[^<]+</td><td[^>]*>Li Nana</td>', late.text), "both versions"
     assert 'value="Li Nana"' in late.text
     assert office.person("li").name == "Li Na"
     assert [e.data for e in noted(office, "person_changed")] == [{"name": ["Li", "Li Na"]}]
@@ -126,8 +127,12 @@ def test_what_hurts_is_asked_back_first(office: Office) -> None:
     assert admin.post(path, deed="deactivate", sure="yes").status_code == 303
     assert not office.person("li").active
     assert admin.post(path, deed="activate", sure="yes").status_code == 303
-    shown = admin.post(path, deed="password", sure="yes")
+    sent = {"deed": "password", "sure": "yes", "seen": seen(admin.post(path, deed="password").text)}
+    shown = admin.post(path, **sent)
     assert "Give it to Li" in text_of(shown.text)
+    given = office.person("li").password_hash
+    assert admin.post(path, **sent).headers["location"] == path.removesuffix("/act"), "loaded again, it gives no second"
+    assert office.person("li").password_hash == given
     assert office.person("li").password_temporary
 
 
@@ -138,7 +143,9 @@ def test_the_last_administrator_cannot_lock_themselves_out(office: Office) -> No
     left = admin.post(f"{path}/act", deed="deactivate", sure="yes")
     assert left.status_code == 409
     assert "Nobody could administer" in text_of(left.text)
-    demoted = admin.post(path, seen=seen(admin, path), name="Ruth", language="en", roles=["agent"], teams=["service"])
+    demoted = admin.post(
+        path, seen=seen(admin.get(path).text), name="Ruth", language="en", roles=["agent"], teams=["service"]
+    )
     assert demoted.status_code == 409
     assert office.person("ruth").roles == ["admin"]
 

@@ -9,8 +9,9 @@ from sqlmodel import select
 from complaints.domain.ports import SYSTEM
 from complaints.domain.vocabulary import Role, StepKind
 from complaints.services import actions, drafts, walk
-from complaints.store.tables import Complaint, Message
-from tests.web.console.casework import TEAMS, Desk
+from complaints.store.columns import new_id
+from complaints.store.tables import Complaint, Link, Message
+from tests.web.console.casework import TEAMS, UNSURE, Desk
 from tests.web.console.conftest import text_of
 
 
@@ -206,3 +207,72 @@ def test_whatever_stands_beside_the_step_can_be_chosen(desk: Desk) -> None:
     assert "2 days more for Resolution" in text_of(page)
     assert "the expert is away" in page
     assert "This step needs the role" in text_of(desk.li.get(f"{desk.path}?step={step.id}").text)
+
+
+def over(desk: Desk) -> str:
+    """A complaint that is over, and that the machine took for the same matter as the desk's."""
+    other = desk.office.complain(**UNSURE)
+    with desk.office.product.store.work(SYSTEM) as work:
+        row = work.session.exec(select(Complaint).where(Complaint.reference == other)).one()
+        row.status = "archived"
+        work.session.add(row)
+        link = {"from_id": desk.case().id, "to_id": row.id, "kind": "duplicate", "note": "text", "at": work.now}
+        work.session.add(Link(id=new_id(work.now), **link))
+    return other
+
+
+def test_what_is_not_possible_is_said_beside_its_field_and_the_entries_stay(desk: Desk) -> None:
+    archived = over(desk)
+    page = desk.li.get(desk.path)
+    assert hidden(page.text, "merge_into") == "", "what is over is not proposed"
+    assert f"merge?into={archived}" not in page.text
+    sent = {"decision": "merge", "merge_into": archived, "reason": "The very same heater."}
+    answer = desk.li.post(desk.at(StepKind.TRIAGE), version=str(desk.step(StepKind.TRIAGE).version), **sent)
+    assert answer.status_code == 422
+    assert re.search(r'id="merge_into-error">[^<]*(<svg.*?</svg>)?[^<]*“Archived”', answer.text, flags=re.S), (
+        answer.text
+    )
+    assert "The very same heater." in answer.text
+    assert "Both versions" not in answer.text
+    act = desk.li.post(f"{desk.path}/do/merge", into=archived, sure="yes")
+    assert act.status_code == 409
+    assert re.search(r'id="into-error">[^<]*(<svg.*?</svg>)?[^<]*“Archived”', act.text, flags=re.S)
+    desk.li.web.headers["accept-language"] = "zh"
+    desk.li.web.cookies.set("lang", "zh-CN")
+    assert "“已归档”" in desk.li.post(desk.at(StepKind.TRIAGE), **sent).text
+
+
+def test_nothing_goes_out_while_a_placeholder_is_unfilled(desk: Desk) -> None:
+    """A message, a question, a rejection, and the findings that stand in letters."""
+    desk.to_investigation()
+    for action, field in (("ask_customer", "question"), ("add_message", "text"), ("reject", "reason")):
+        answer = desk.li.post(f"{desk.path}/do/{action}", **{field: "We offer {remedies}. {remedies}", "sure": "yes"})
+        assert answer.status_code == 422, action
+        assert f'id="{field}-error"' in answer.text
+        assert "not filled in: {remedies}; write" in answer.text
+    note = desk.li.post(f"{desk.path}/do/add_message", text="Ask about {remedies}", audience="internal")
+    assert note.status_code == 303, "colleagues may write what they like"
+    answer = desk.li.post(desk.at(StepKind.INVESTIGATION), finding="upheld", summary="We found: {summary}")
+    assert 'id="summary-error"' in answer.text
+
+
+def test_a_letter_with_an_unfilled_placeholder_is_not_sent(desk: Desk) -> None:
+    desk.to_response()
+    body = str(desk.step(StepKind.RESPONSE).draft["body"])
+    whole = desk.li.post(f"{desk.path}/letter", body=body).text
+    assert "lacks" not in whole
+    checked = desk.li.post(f"{desk.path}/letter", body=f"{body} {{remedies}}").text
+    assert re.search(r'class="lacks">.*Every placeholder filled in', checked)
+    answer = desk.bo.post(desk.at(StepKind.RESPONSE), body=f"{body} {{remedies}}")
+    assert "The letter still lacks: Every placeholder filled in." in text_of(answer.text)
+    assert desk.case().status == "responding"
+
+
+def test_what_a_canned_text_left_unfilled_is_marked(desk: Desk) -> None:
+    row = {"title": "Offer", "language": "en", "body": "{reference}: we offer {remedies} <b>", "active": "yes"}
+    desk.bo.post("/console/admin/texts/new", **row)
+    page = desk.li.get(f"{desk.path}/texts").text
+    assert f"{desk.reference}: we offer <mark" in page
+    assert ">{remedies}</mark> &lt;b&gt;</div>" in page
+    desk.bo.web.cookies.set("lang", "zh-CN")
+    assert "我方承诺的各项措施" in desk.bo.get("/console/admin/texts/new").text

@@ -12,9 +12,10 @@ import pytest
 from sqlmodel import select
 
 from complaints.domain.ports import SYSTEM
-from complaints.domain.vocabulary import Role
-from complaints.services import actions, inbox
+from complaints.domain.vocabulary import Role, StepKind
+from complaints.services import actions, board, inbox, opening, routing, steps, walk
 from complaints.store.tables import Complaint, SavedView
+from tests.web.console.casework import Desk
 from tests.web.console.conftest import Browser, Office, text_of
 
 
@@ -221,3 +222,67 @@ def test_how_many_there_are_is_said_and_nothing_is_counted_for_it(
     monkeypatch.setattr(office.app.state.console, "counts", {})
     monkeypatch.setattr(inbox, "counts", lambda work: dict.fromkeys(inbox.View, 100))
     assert "2 of 99+" in text_of(browser.get("/console/inbox?view=all").text)
+
+
+def test_a_task_that_somebody_has_is_not_unassigned(office: Office, team: str) -> None:
+    """The machine, the person themselves or a lead gives it: lists and filters say the same of it."""
+    browser = office.browser("li", Role.AGENT, teams=(team,), name="Li Na")
+    office.hire("bo", Role.LEAD, teams=(team,))
+    [reference] = refs(browser.get("/console/inbox?view=unassigned").text)
+    lead, li = (routing.as_actor(office.person(login)) for login in ("bo", "li"))
+    mine = f"/console/inbox?view=all&assignee={office.person('li').id}"
+
+    def task() -> Any:
+        with office.product.store.reading(SYSTEM) as work:
+            row = work.session.exec(select(Complaint).where(Complaint.reference == reference)).one()
+            return opening.open_steps(work, row)[0].id
+
+    def with_li(there: bool) -> None:
+        assert refs(browser.get("/console/inbox?view=unassigned").text) == ([] if there else [reference])
+        assert refs(browser.get("/console/inbox?view=mine").text) == ([reference] if there else [])
+        assert refs(browser.get(mine).text) == ([reference] if there else [])
+        assert ("Li Na</td>" in browser.get("/console/inbox?view=all").text) is there
+
+    for actor, given in (
+        (lead, lambda work: board.move(work, task(), office.person("li").id)),
+        (li, lambda work: steps.claim(work, task())),
+    ):
+        with office.product.store.work(actor) as work:
+            given(work)
+        with_li(True)
+        with office.product.store.work(actor) as work:
+            steps.release(work, task())
+        with_li(False)
+
+
+def test_the_handler_stays_while_an_approver_has_the_decision(desk: Desk) -> None:
+    desk.to_investigation()
+    with desk.office.product.store.work(desk.actor("li")) as work:
+        steps.claim(work, desk.step(StepKind.INVESTIGATION).id)
+    remedies = [{"kind": "refund", "description": "The price of the flat", "amount": "90000"}]
+    desk.do("li", StepKind.INVESTIGATION, finding="upheld", summary="It leaks: no seal.", remedies=remedies)
+    with desk.office.product.store.work(SYSTEM) as work:
+        walk.decide(work, desk.case().id)
+    with desk.office.product.store.work(desk.actor("bo")) as work:
+        steps.claim(work, desk.step(StepKind.APPROVAL).id)
+    assert desk.case().assignee_id == desk.office.person("li").id
+    for who in (desk.li, desk.bo):
+        assert refs(who.get("/console/inbox?view=mine").text) == [desk.reference]
+    assert ">Bo</td>" in desk.bo.get("/console/inbox?view=all").text, "it is with the approver now"
+    desk.do("bo", StepKind.APPROVAL, decision="send_back", reason="Ask the carrier, too.")
+    assert desk.case().assignee_id == desk.office.person("li").id
+
+
+def test_whoever_sorts_complaints_does_not_keep_them(desk: Desk) -> None:
+    with desk.office.product.store.work(desk.actor("li")) as work:
+        steps.claim(work, desk.step(StepKind.TRIAGE).id)
+    assert desk.case().assignee_id == desk.office.person("li").id
+    desk.to_investigation()
+    assert desk.case().assignee_id is None
+
+
+def test_a_complaint_given_to_somebody_as_a_whole_stays_theirs_after_triage(desk: Desk) -> None:
+    with desk.office.product.store.work(desk.actor("bo")) as work:
+        actions.act(work, desk.reference, "assign", {"person": str(desk.office.person("li").id)})
+    desk.to_investigation()
+    assert desk.case().assignee_id == desk.office.person("li").id

@@ -10,9 +10,10 @@ from fastapi.testclient import TestClient
 from sqlmodel import col, select
 
 from complaints.domain.ports import SYSTEM
-from complaints.domain.vocabulary import Role
+from complaints.domain.vocabulary import Role, StepKind
 from complaints.services import signin
 from complaints.store.tables import SignIn, WebSession
+from tests.web.console.casework import Desk
 from tests.web.console.conftest import PASSWORD, Browser, Office, text_of
 
 
@@ -147,3 +148,23 @@ def test_old_sessions_and_attempts_are_forgotten(office: Office, monkeypatch: An
         signin.forget_old(work)
         assert work.session.exec(select(WebSession)).all() == []
         assert work.session.exec(select(SignIn)).all() == []
+
+
+def test_a_form_kept_over_a_sign_in_is_told_in_words(desk: Desk) -> None:
+    """Not in codes, and without what the form carries for itself."""
+    csrf, web = desk.li.csrf, desk.li.web
+    web.cookies.clear()
+    sent = {"csrf": csrf, "version": "1", "seen": "6", "once": "ab12", "draft_seen": "x", "decision": "fast_track"}
+    sent |= {"severity": "minor", "remedies-0-kind": "refund", "finding": "upheld", "accepted": "no"}
+    asked = web.post(desk.at(StepKind.TRIAGE), data=sent)
+    hidden = dict(re.findall(r'<input type="hidden" name="([^"]+)" value="([^"]*)"', asked.text))
+    resumed = web.post("/console/sign-in", data={**hidden, "login": "li", "password": PASSWORD})
+    found = re.search(r'<dl class="facts">(.*?)</dl>', resumed.text, flags=re.S)
+    assert found
+    assert re.findall(r"<dt>(.*?)</dt><dd[^>]*>(.*?)</dd>", found[1]) == [
+        ("Decision", "Answer with a standard solution"),
+        ("Severity", "Minor"),
+        ("Kind", "Refund"),
+        ("Finding", "Upheld"),
+        ("Accepts the outcome", "No"),
+    ]

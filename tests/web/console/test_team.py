@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from datetime import timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from sqlmodel import select
@@ -67,6 +68,13 @@ def test_the_board_shows_load_absence_and_what_nobody_has(
     assert reference in shown["Nobody yet"]
     assert "1 tasks" in shown["Nobody yet"]
     assert "away until" in shown["Bob"]
+    zone = ZoneInfo(office.product.settings.time_zone)
+    midnight = now.astimezone(zone).replace(hour=0, minute=0, second=0, microsecond=0) + timedelta(days=2)
+    change(office, "bob", absent_until=midnight)
+    last = midnight - timedelta(days=1)
+    assert f"away until {last.day} {last:%B %Y}" in lanes(lead.get("/console/team").text)["Bob"], "the last day away"
+    root = office.browser("root", Role.ADMIN)
+    assert f"away until {last.day} {last:%B %Y}" in text_of(root.get("/console/admin/people").text)
     assert "away" not in shown["Ann"]
 
 

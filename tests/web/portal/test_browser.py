@@ -220,6 +220,34 @@ def test_too_large_a_file_is_told_at_once(browser: Browser, site: str, tmp_path:
         expect(page.locator("dl.answers")).to_contain_text("It leaks.")
 
 
+def test_files_are_gathered_named_and_taken_away_again(browser: Browser, site: str, tmp_path: Path) -> None:
+    """A phone offers one picture after the other; what was wrong with the former ones is forgotten with them."""
+    with _context(browser, "en") as context:
+        seen = Watched(context.new_page(), "portal/files")
+        page = seen.page
+        page.goto(f"{site}/complain")
+        page.locator("#narrative").fill("It leaks.")
+        page.locator("input[value=anonymous]").check()
+        page.get_by_role("button", name="Continue").click()
+        for name, content in (("one.png", PNG), ("two.png", PNG + b"2"), ("bad.png", b"MZ this is a program")):
+            (tmp_path / name).write_bytes(content)
+            page.locator("#files").set_input_files(tmp_path / name)
+        expect(page.locator(".picked li span")).to_have_text(["one.png", "two.png", "bad.png"])
+        page.get_by_role("button", name="Remove: two.png").click()
+        expect(page.locator(".picked li span")).to_have_text(["one.png", "bad.png"])
+        seen.look("picked")
+        page.get_by_role("button", name="Send my complaint").click()
+        expect(page.locator("#files-error")).to_contain_text("bad.png")
+        page.locator("#files").set_input_files(tmp_path / "one.png")
+        expect(page.locator("#files-error")).to_have_count(0)
+        expect(page.locator("#summary")).to_have_count(0)
+        page.locator("#files").set_input_files(tmp_path / "two.png")
+        page.get_by_role("button", name="Send my complaint").click()
+        page.get_by_role("link", name="Go to my complaint").click()
+        expect(page.locator("ul.files li")).to_have_count(2)
+        assert sorted(page.locator("ul.files li").all_inner_texts()) == ["one.png", "two.png"]
+
+
 @pytest.mark.parametrize("language", ["en", "zh-CN"])
 def test_found_again_by_reference_and_code_on_a_desk_in_the_dark(
     browser: Browser, site: str, visitor: Visitor, desk: Desk, product: App, language: str

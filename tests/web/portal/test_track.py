@@ -355,3 +355,14 @@ def test_mistyped_is_told(visitor: Visitor) -> None:
     assert 'id="reference-error"' in answer.text
     assert 'id="email-error"' in answer.text
     assert 'value="C26-000042-8"' in answer.text
+
+
+def test_what_was_written_carries_its_language(visitor: Visitor, desk: Desk) -> None:
+    """The page may be read in another one: a screen reader must know (WCAG 3.1.2)."""
+    token = visitor.send()
+    desk.take_up(desk.newest())
+    desk.act(desk.newest(), "ask_customer", question="Which day was it delivered?")
+    page = visitor.web.get(f"/track/{token}?lang=zh-CN").text
+    assert '<html lang="zh-CN">' in page
+    assert '<blockquote class="words" lang="en">Which day' in page
+    assert '<div class="words" lang="en">The heater' in page

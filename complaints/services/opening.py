@@ -80,8 +80,10 @@ def open_steps(work: Work, complaint: Complaint) -> list[Step]:
 
 def due(work: Work, complaint: Complaint, at: datetime | None) -> None:
     """The next clock of the complaint ends at `at`; so do the open steps that have no time of their own."""
+    if complaint.due_at == at:
+        return
     complaint.due_at = at
-    for step in open_steps(work, complaint):
+    for step in open_steps(work, complaint) if complaint.event_count > 1 else ():  # nothing is open at its receipt
         if step.kind not in _OWN_TIME:
             step.due_at = at
             work.session.add(step)

@@ -444,8 +444,8 @@ def test_as_many_as_the_pace_allows_get_through_however_many_push(database: str)
         waits = list(pool.map(lambda _: SharedPace(engine, "crowd", 120).take(), range(100)))
     allowed = 20 + (time.monotonic() - began) * 2  # ten seconds' worth, and two more each second
     assert 20 <= waits.count(0.0) <= allowed + 1
-    assert max(waits) <= 0.5
-    time.sleep(max(wait for wait in waits))
+    assert max(waits) <= 0.51
+    time.sleep(max(waits) + 0.05)
     assert SharedPace(engine, "crowd", 120).take() == 0.0
     assert SharedPace(engine, "another", 120).take() == 0.0
     with Store(engine, StoredPolicies(engine, lambda: NOW), lambda: NOW).reading(SYSTEM) as work:

@@ -20,7 +20,7 @@ from complaints.domain.ledger import Ledger
 from complaints.domain.policy import PolicyBundle
 from complaints.domain.ports import SYSTEM
 from complaints.domain.vocabulary import Role, StepKind
-from complaints.services import acknowledgment, clocks, notices
+from complaints.services import clocks, notices
 from complaints.store.tables import Clock
 from tests.integration.desk import FINDINGS, START, Desk, bundle
 
@@ -261,16 +261,11 @@ def test_the_clocks_of_an_external_body_begin_with_the_referral(desk: Desk) -> N
 def test_an_acknowledgment_that_comes_back_is_owed_again(desk: Desk) -> None:
     case = desk.submit()
     desk.at += 2 * HOUR
-    who = desk.complaint(case).complainant_id
-    for _ in range(2):  # told twice
-        with desk.store.work(SYSTEM) as work:
-            complaint = work.session.get_one(type(desk.complaint(case)), case)
-            acknowledgment.bounced(work, complaint, who, {"status": "5.1.1"})
-    desk.drain()
+    desk.act(case, desk.lead, "acknowledgment_bounced", evidence="550 5.1.1 no such user")
     assert [(c.round, c.state) for c in rows(desk, case) if c.name == "ack"] == [(1, "met"), (2, "running")]
     assert due(desk, case, "default.ack") == desk.now() + DAY
     with desk.store.work(SYSTEM) as work:
-        complaint = work.session.get_one(type(complaint), case)
+        complaint = work.session.get_one(type(desk.complaint(case)), case)
         notices.tell_complainants(work, complaint, "acknowledgment", "again")
     desk.drain()
     assert desk.clocks(case)["default.ack"].state == "met"

@@ -39,7 +39,9 @@ def register(api_url: str, auth: str, intervals: Mapping[str, int] = MappingProx
 
 def _pool(client: httpx.Client) -> None:
     if client.get(f"/work_pools/{WORK_POOL}").status_code == 404:
-        client.post("/work_pools/", json={"name": WORK_POOL, "type": POOL_TYPE}).raise_for_status()
+        made = client.post("/work_pools/", json={"name": WORK_POOL, "type": POOL_TYPE})
+        if made.status_code != 409:  # a worker that starts makes it, too
+            made.raise_for_status()
     known = {
         q["name"]: q for q in client.post(f"/work_pools/{WORK_POOL}/queues/filter", json={}).raise_for_status().json()
     }
@@ -47,7 +49,7 @@ def _pool(client: httpx.Client) -> None:
         if name not in known:
             body = {"name": name, "priority": priority}
             answer = client.post(f"/work_pools/{WORK_POOL}/queues", json=body)
-            if answer.status_code != 409:  # a worker that starts makes them, too
+            if answer.status_code != 409:  # here as well
                 answer.raise_for_status()
 
 

@@ -13,7 +13,7 @@ from complaints.domain.errors import Conflict, InvalidInput
 from complaints.domain.vocabulary import Audience
 from complaints.services import notices
 from complaints.services.transition import perform, record
-from complaints.store.tables import Complaint, Event, Party, Person
+from complaints.store.tables import Complaint, Party, Person
 from complaints.store.unit import Work
 
 
@@ -42,30 +42,23 @@ def by_hand(work: Work, complaint: Complaint, command: Acknowledge) -> None:
 
 
 def came_back(work: Work, complaint: Complaint, command: AcknowledgmentBounced) -> None:
-    """Operations, or the mail gateway by its key, tell of a letter that was returned."""
+    """Operations, or the mail gateway by its key, tell of a letter that was returned: the duty begins anew.
+
+    Nothing is sent again to an address that does not exist: the handler is told, and finds another way.
+    """
     people = notices.parties(work, complaint)
     mine = [p for p in people if command.address is None or (p.email or "").casefold() == command.address.casefold()]
     if not mine:
         raise InvalidInput("no complainant of this complaint has this address", "address")
     if len(mine) > 1:
         raise InvalidInput("several people complain; say whose address it is", "address")
-    told = {"address": mine[0].email or "", "evidence": command.evidence}
-    if bounced(work, complaint, mine[0].id, told) is None:
+    party = work.session.get_one(Party, (complaint.id, mine[0].id))
+    if party.acknowledged_at is None:  # or a bounce told twice
         raise Conflict("No acknowledgment to this address counts as delivered.")
-
-
-def bounced(work: Work, complaint: Complaint, complainant_id: UUID, evidence: Mapping[str, Any]) -> Event | None:
-    """The acknowledgment to a party was returned: the duty to acknowledge begins anew; None when it was not counted as
-    delivered (a bounce told twice).
-
-    Nothing is sent again to an address that does not exist: the handler is told, and finds another way.
-    """
-    party = work.session.get_one(Party, (complaint.id, complainant_id))
-    if party.acknowledged_at is None:
-        return None
     party.acknowledged_at = complaint.acknowledged_at = None
     work.session.add(party)
-    event = perform(work, complaint, "acknowledgment_bounced", data=evidence)
+    told = {"address": mine[0].email or "", "evidence": command.evidence}
+    event = perform(work, complaint, "acknowledgment_bounced", data=told)
     handler = work.session.get(Person, complaint.assignee_id) if complaint.assignee_id else None
     notices.tell_staff(
         work,
@@ -76,4 +69,3 @@ def bounced(work: Work, complaint: Complaint, complainant_id: UUID, evidence: Ma
         tags=["team", complaint.team],
         context={"reason": "the acknowledgment came back; the address does not work"},
     )
-    return event

@@ -37,7 +37,7 @@ from deployments.stack.parts import Deaths, Part, last_words, rotate
 LEAST_FREE = 200_000_000
 #: Everything is stopped within this many seconds.
 STOP_WITHIN = 9.0
-READY_WITHIN = 90.0
+READY_WITHIN = 120.0
 #: A part that lives but has not answered for so long is started anew, in seconds.
 SICK_FOR = 60.0
 #: Niceness of the Prefect server and the workers: who submits or looks is answered before runs go on.
@@ -211,7 +211,7 @@ class Stack:
         name, label = f"worker-{number}", f"{socket.gethostname()}-{number}"
         command = [sys.executable, "-m", "deployments.warm_worker", "--pool", WORK_POOL, "--name", label]
         command += ["--concurrency", str(self.settings.worker_concurrency), "--drain", "4"]
-        command += ["--wait", str(int(READY_WITHIN))]
+        command += ["--wait", str(int(2 * READY_WITHIN))]
         command += ["--share", f"{number}/{self.settings.workers}"]  # so that not every worker claims every run
         env = self._environment(prefect_settings.WORKER)
         part = Part(name, command, env, self._log(name), lambda: beats(part.pid), BEHIND)
@@ -235,22 +235,22 @@ class Stack:
     # -- coming up
 
     def _wait_for(self, parts: list[Part]) -> None:
-        """Return when each is ready."""
-        waiting = list(parts)
+        """Return when each is ready; a worker's time begins when the server is there."""
+        waiting, began = list(parts), time.monotonic()
         while waiting:
             for part in [*waiting]:
-                if self._is_up(part):
+                if self._is_up(part, began):
                     part.well = True
                     waiting.remove(part)
                     self._ready(part.name, part.started, f"process {part.pid}")
             time.sleep(0.1)
 
-    def _is_up(self, part: Part) -> bool:
+    def _is_up(self, part: Part, began: float) -> bool:
         if part.pid is None:
             raise StackError(f"'{part.name}' ended while starting: {part.last_words()} (log: {part.log})")
         if _asks(part):
             return True
-        if time.monotonic() - part.started > READY_WITHIN:
+        if time.monotonic() - began > READY_WITHIN:
             raise StackError(f"'{part.name}' did not get ready within {READY_WITHIN:.0f} s; see {part.log}.")
         return False
 

@@ -22,7 +22,7 @@ from complaints.domain.ledger import Ledger
 from complaints.domain.policy import PolicyBundle
 from complaints.domain.ports import SYSTEM
 from complaints.domain.vocabulary import Role, StepKind
-from complaints.services import acknowledgment, clocks, figures, notices, watch
+from complaints.services import clocks, figures, notices, watch
 from complaints.store.tables import Clock
 from tests.integration.desk import CUSTOMER, FINDINGS, GATEWAY, START, Desk, bundle
 
@@ -383,9 +383,7 @@ def test_an_appeal_that_goes_to_a_body_which_closes_leaves_no_clock_running(desk
 def test_an_acknowledgment_that_comes_back_after_the_end_is_owed_all_the_same(desk: Desk) -> None:
     case = desk.closed()
     desk.at += HOUR
-    with desk.store.work(GATEWAY) as work:
-        complaint = work.session.get_one(type(desk.complaint(case)), case)
-        acknowledgment.bounced(work, complaint, complaint.complainant_id, {"status": "5.1.1"})
+    desk.act(case, GATEWAY, "acknowledgment_bounced", evidence="550 5.1.1 no such user")
     assert desk.clocks(case)["default.ack"].state == "running"
     desk.act(case, desk.agent, "add_note", text="I will telephone.")
     assert desk.clocks(case)["default.ack"].state == "running", "no event of the closed case ends it"
@@ -421,16 +419,11 @@ def test_a_rule_selected_late_does_not_ask_for_what_was_done_before(desk: Desk) 
 def test_an_acknowledgment_that_comes_back_is_owed_again(desk: Desk) -> None:
     case = desk.submit()
     desk.at += 2 * HOUR
-    who = desk.complaint(case).complainant_id
-    for _ in range(2):  # told twice
-        with desk.store.work(GATEWAY) as work:
-            complaint = work.session.get_one(type(desk.complaint(case)), case)
-            acknowledgment.bounced(work, complaint, who, {"status": "5.1.1"})
-    desk.drain()
+    desk.act(case, desk.lead, "acknowledgment_bounced", evidence="550 5.1.1 no such user")
     assert [(c.round, c.state) for c in rows(desk, case) if c.name == "ack"] == [(1, "met"), (2, "running")]
     assert due(desk, case, "default.ack") == desk.now() + DAY
     with desk.store.work(SYSTEM) as work:
-        complaint = work.session.get_one(type(complaint), case)
+        complaint = work.session.get_one(type(desk.complaint(case)), case)
         notices.tell_complainants(work, complaint, "acknowledgment", "again")
     desk.drain()
     assert desk.clocks(case)["default.ack"].state == "met"

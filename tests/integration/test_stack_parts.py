@@ -106,3 +106,20 @@ def test_a_part_that_stands_back_says_so_to_the_kernel(tmp_path: Path) -> None:
             assert group.read_text().endswith("nice 10\n")
     finally:
         part.end(0)
+
+
+def test_a_part_has_its_whole_time_from_when_it_is_waited_for(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A worker is started with the server and can only answer once that does, however long it took."""
+    stack = Stack(Settings(home=tmp_path))
+    thing = part(tmp_path, "import time; time.sleep(60)", ready=False)
+    thing.start()
+    thing.started -= supervisor.READY_WITHIN + 1
+    threading.Timer(0.3, lambda: setattr(thing, "ready", lambda: True)).start()
+    stack.parts["thing"] = thing
+    stack._wait_for([thing])
+    assert thing.well
+    monkeypatch.setattr(supervisor, "READY_WITHIN", 0.2)
+    thing.ready = lambda: False
+    with pytest.raises(StackError, match="did not get ready"):
+        stack._wait_for([thing])
+    stack.stop()

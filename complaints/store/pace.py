@@ -42,4 +42,5 @@ class SharedPace:
     def take(self) -> float:
         """Take one. Returns 0 when it was free, else how many seconds until it may be (nothing is taken then)."""
         with self._engine.begin() as connection:
-            return float(connection.execute(_TAKE, self._values).scalar_one())
+            wait = connection.execute(_TAKE, self._values).scalar()
+        return 0.01 if wait is None else float(wait)  # none: others made the row since our statement began to look

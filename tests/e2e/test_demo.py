@@ -82,7 +82,7 @@ def test_the_clocks_of_the_demonstration_climb_pause_and_are_extended(
     assert rungs[:4] == ["50%", "75%", "90%", "100%"]
     paused, _ = by_play["pause"]
     (clock,) = system.json("sla", "explain", paused, "--clock", "demo_calm.resolve")
-    assert "awaiting_customer" in {day["note"] for day in clock["days"]}
+    assert "awaiting_customer" in {pause["reason"] for pause in clock["pauses"]}
     assert clock["state"] == "met"
     extended, events = by_play["extension"]
     (grant,) = [e for e in events if e["kind"] == "extend"]

@@ -11,7 +11,8 @@ from fastapi.responses import Response
 
 from complaints.domain.errors import FieldProblem
 from complaints.domain.forms import InvestigationForm
-from complaints.domain.vocabulary import SEVERITIES, Audience
+from complaints.domain.ports import SYSTEM
+from complaints.domain.vocabulary import OPEN, SEVERITIES, Audience
 from complaints.services import personnel
 from complaints.services.contact import Way
 from complaints.services.inbox import Query
@@ -139,6 +140,8 @@ def _case(screen: Screen, now: datetime) -> dict[str, Any]:
         "one": _complaint(now, message),
         "deeds": ["add_note", "add_message"],
         "works": True,
+        "machine": SYSTEM.name,
+        "open_statuses": OPEN,
         "once": "",
         "latest": 0,
         "everything": True,

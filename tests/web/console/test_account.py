@@ -210,6 +210,7 @@ def test_the_second_factor_goes_off_with_the_password_only(office: Office) -> No
     assert sign_in(office.app, "li", PASSWORD).status_code == 303
     with office.product.store.reading(SYSTEM) as work:
         assert [e.kind for e in work.session.exec(select(AdminEvent).order_by(AdminEvent.id))] == [  # type: ignore[arg-type]  # a column
+            "policy_activated",
             "person_added",
             "second_factor_on",
             "second_factor_off",

@@ -120,7 +120,7 @@ def test_the_hint_tells_nobody_of_complaints_they_may_not_see(office: Office, br
     [
         ("narrative", "  ", "Fill this in."),
         ("narrative", "x" * 100_001, "This is too long: at most 100000 characters."),
-        ("narrative", "a\x00b", "This contains something that cannot stand here."),
+        ("narrative", "a\x00b", "must not contain NUL characters"),
         ("subject", "x" * 301, "This is too long: at most 300 characters."),
         ("complainant-email", "nobody", "This is not an e-mail address."),
         ("complainant-phone", "call me", "Write a telephone number in digits"),

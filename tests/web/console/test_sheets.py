@@ -28,7 +28,11 @@ __all__ = ["house"]
 LIST = re.compile(r"<table|class=\"(?:board|timeline|requests)[ \"]")
 LINK = re.compile(r"href=\"([^\"]*\\.csv[^\"]*)\"".replace("\\\\", "\\"))
 #: Pages whose tables are no lists: samples; the calculation of a single date, which has its text beside it.
-NO_LIST = {"/console/components", "/console/complaints/{reference}/clocks"}
+#: The gallery; how a clock was counted; what placeholders mean, beside the text that is being written.
+NO_LIST = {
+    "/console/components", "/console/complaints/{reference}/clocks",
+    "/console/admin/texts/new", "/console/admin/texts/{text_id}",
+}  # fmt: skip
 
 
 def table(answer: Any) -> list[list[str]]:

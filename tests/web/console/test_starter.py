@@ -6,6 +6,7 @@ from collections import Counter
 
 from sqlmodel import select
 
+from complaints.domain import placeholders
 from complaints.domain.ports import SYSTEM
 from complaints.domain.vocabulary import Language, Role
 from complaints.services import canned, starter
@@ -21,7 +22,7 @@ def test_every_text_is_in_both_languages_and_meant_for_something() -> None:
     found = texts()
     for one in found:
         canned.TextForm.model_validate(one)
-        assert canned.unknown(one["body"]) == []
+        assert placeholders.unknown(one["body"]) == []
         assert one["purpose"] in {**TABLES["step"], **TABLES["action"]}
     languages = Counter(one["language"] for one in found)
     assert languages[Language.ZH.value] == languages[Language.EN.value] >= 10

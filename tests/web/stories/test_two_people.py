@@ -25,9 +25,9 @@ WORDS = {
         "reading": "Bo 正在查看",
         "writing": "Li 正在填写",
         "mine": "消防部门已来电，由我处理。",
-        "done": "此任务已由 Li 于",
+        "done": "此任务已由Li于",
         "both": "两个版本",
-        "drafted": "Bo 于",
+        "drafted": "Bo于",
         "other": "先询问阀门厂家。",
     },
 }

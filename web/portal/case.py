@@ -13,7 +13,7 @@ from datetime import date, datetime
 from sqlmodel import select
 
 from complaints.domain.lifecycle import allowed
-from complaints.domain.vocabulary import Audience, ClosingCategory, Role, Status, StepKind
+from complaints.domain.vocabulary import OPEN, Audience, ClosingCategory, Role, Status, StepKind
 from complaints.services import actions, attachments, clocks, view
 from complaints.services.contact import way_to_reach
 from complaints.services.notices import parties
@@ -224,7 +224,7 @@ def _stages(complaint: Complaint, status: Status, speech: Speech) -> list[Stage]
         way.insert(4, _REVIEW)
     if status is S.EXTERNAL:
         way.insert(-1, _OUTSIDE)
-    over = status in (S.CLOSED, S.ARCHIVED)
+    over = status not in OPEN
     if over:
         if complaint.closing_category in (ClosingCategory.WITHDRAWN, ClosingCategory.MERGED, ClosingCategory.REJECTED):
             way = [way[0], way[-1]]

@@ -61,6 +61,7 @@ _NOW: Mapping[Status, str] = {
     S.EXTERNAL: N_("An independent body has the case."),
     S.CLOSED: N_("This complaint is closed."),
     S.ARCHIVED: N_("This complaint is closed and filed. It can no longer be changed here."),
+    S.ERASED: N_("This complaint was erased; what was said in it is no longer kept."),
 }
 _ENDED: Mapping[str, str] = {
     ClosingCategory.EXPLANATION: N_("We explained what happened."),

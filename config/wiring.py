@@ -15,6 +15,7 @@ from sqlalchemy import Engine
 
 from complaints import crashpoints
 from complaints.archive.bag import BagReceipt, write_bag
+from complaints.archive.disposal import CaseFiles
 from complaints.archive.dossier import Dossier
 from complaints.domain.policy import PolicyBundle
 from complaints.domain.ports import SYSTEM, Actor, Candidate, Classifier, Renderer, Sender
@@ -146,7 +147,8 @@ class App:
     @cached_property
     def dispatcher(self) -> Dispatcher:
         """Acts on outbox rows."""
-        return Dispatcher(self.store, self.renderer, self.sender, self.runs, HttpHook(), self.tracking.url)
+        files = CaseFiles(self.blobs)
+        return Dispatcher(self.store, self.renderer, self.sender, self.runs, HttpHook(), self.tracking.url, files)
 
     @cached_property
     def blobs(self) -> Blobs:

@@ -15,14 +15,14 @@ from http import HTTPStatus
 from typing import Any, Generic, TypeVar
 
 import httpx
-from sqlalchemy import func
+from sqlalchemy import func, text
 from sqlalchemy.exc import SQLAlchemyError
 from sqlmodel import col, select
 
 from complaints.domain.ports import SYSTEM
-from complaints.domain.vocabulary import IntentState, Status
+from complaints.domain.vocabulary import IntentState
 from complaints.services.marks import faults, marks
-from complaints.store.tables import Complaint, Outbox
+from complaints.store.tables import NOT_OVER, Complaint, Outbox
 from config.settings import WORK_POOL
 from config.wiring import App, wall_clock
 
@@ -85,7 +85,7 @@ class Pulse:
             live = col(Outbox.state) != IntentState.DONE
             by_state = ask(select(Outbox.state, func.count()).where(live).group_by(col(Outbox.state))).all()
             pending = ask(select(func.min(Outbox.created_at)).where(Outbox.state == IntentState.PENDING)).one()
-            waiting = (col(Complaint.run_id).is_(None), col(Complaint.status) != Status.ARCHIVED)
+            waiting = (col(Complaint.run_id).is_(None), text(f"complaint.{NOT_OVER}"))
             unlaunched, oldest = ask(select(func.count(), func.min(Complaint.created_at)).where(*waiting)).one()
             return Figures(
                 complaints={status: int(n) for status, n in by_status},

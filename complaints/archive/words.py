@@ -101,6 +101,7 @@ _BOTH: dict[str, tuple[str, str]] = {
     "external": ("外部处理", "with an external body"),
     "closed": ("已结案", "closed"),
     "archived": ("已归档", "archived"),
+    "erased": ("已清除", "erased"),
     # codes
     "critical": ("特别严重", "critical"),
     "serious": ("严重", "serious"),
@@ -191,6 +192,7 @@ _BOTH: dict[str, tuple[str, str]] = {
     "external_changes": ("外部机构要求变更", "external body demands a change"),
     "external_closes": ("外部机构结案", "external body closed its case"),
     "archive": ("归档", "archived"),
+    "erase": ("清除", "erased"),
     "acknowledge": ("受理告知", "acknowledged"),
     "acknowledgment_bounced": ("受理告知被退回", "acknowledgment bounced"),
     "propose_remedy": ("提出补救措施", "remedy proposed"),
@@ -212,6 +214,7 @@ _BOTH: dict[str, tuple[str, str]] = {
     "link": ("关联", "linked"),
     "review_management": ("管理层审阅", "reviewed by management"),
     "legal_hold": ("法律保全", "legal hold"),
+    "request_disposal": ("申请销毁档案", "disposal requested"),
     "rung_fired": ("时限提醒", "deadline reminder"),
     "step_claimed": ("领取任务", "step claimed"),
     "step_released": ("释放任务", "step released"),

@@ -218,6 +218,21 @@ class LegalHold(Form):
     reason: Words = Field(description="Why.")
 
 
+class RequestDisposal(Form):
+    """Propose that the dossier is erased; somebody else does it, or a legal hold refuses it."""
+
+    reason: Words = Field(description="Why. Name no person.")
+
+
+class Erase(Form):
+    """Erase the dossier for good, as somebody else has requested: what statistics count stays, the rest is gone."""
+
+    reason: Words = Field(description="Why it may be erased: the rule or the request. It is kept, so name no person.")
+    early: bool = Field(
+        default=False, description="Before its retention time is over, because the law gives a right to erasure."
+    )
+
+
 #: action → what must be given with it
 COMMANDS: Mapping[str, type[Form]] = MappingProxyType(
     {
@@ -248,5 +263,7 @@ COMMANDS: Mapping[str, type[Form]] = MappingProxyType(
         "acknowledge": Acknowledge,
         "acknowledgment_bounced": AcknowledgmentBounced,
         "legal_hold": LegalHold,
+        "request_disposal": RequestDisposal,
+        "erase": Erase,
     }
 )

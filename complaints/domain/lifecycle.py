@@ -156,6 +156,7 @@ def _rows() -> list[Transition]:
         row("withdraw", OPEN, S.CLOSED, _CUSTOMER | _STAFF),
         row("reopen", {S.CLOSED}, S.INVESTIGATING, _STAFF),
         row("archive", {S.CLOSED}, S.ARCHIVED, _MACHINE),
+        row("erase", {S.ARCHIVED}, S.ERASED, _LEADS),
         # -- the status stays
         row("acknowledge", OPEN | {S.CLOSED}, None, _STAFF),
         row("acknowledgment_bounced", OPEN | {S.CLOSED}, None, _STAFF | {Role.INTEGRATOR}),
@@ -197,6 +198,7 @@ def _rows() -> list[Transition]:
         row("link", OPEN | {S.CLOSED}, None, _STAFF | _MACHINE),
         row("review_management", OPEN, None, _LEADS),
         row("legal_hold", {S.CLOSED, S.ARCHIVED}, None, _LEADS),
+        row("request_disposal", {S.ARCHIVED}, None, _LEADS),
     ]
 
 

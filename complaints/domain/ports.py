@@ -135,6 +135,22 @@ class Runs(Protocol):
         ...
 
 
+class Files(Protocol):
+    """What a case has outside the database, for its disposal. All may be repeated; `Retryable` when out of reach."""
+
+    def condition(self, url: str, sha256: str) -> Literal["as_written", "altered", "gone"]:
+        """How the bag at `url` is, of which `sha256` was recorded."""
+        ...
+
+    def remove_bag(self, url: str) -> None:
+        """Remove the bag, if it is there."""
+        ...
+
+    def remove_attachment(self, sha256: str) -> None:
+        """Remove the stored file, if it is there."""
+        ...
+
+
 class Hook(Protocol):
     """Calls a webhook; raises `Retryable` or `Permanent`."""
 

@@ -23,10 +23,13 @@ class Status(StrEnum):
     EXTERNAL = "external"
     CLOSED = "closed"
     ARCHIVED = "archived"
+    ERASED = "erased"
 
 
+#: Statuses in which the machine has nothing left to do: the flow run has ended.
+OVER = frozenset({Status.ARCHIVED, Status.ERASED})
 #: Statuses in which the complaint is still being handled.
-OPEN = frozenset(set(Status) - {Status.CLOSED, Status.ARCHIVED})
+OPEN = frozenset(set(Status) - OVER - {Status.CLOSED})
 
 
 class Severity(StrEnum):
@@ -180,6 +183,7 @@ class IntentKind(StrEnum):
     START_RUN = "start_run"
     WAKE_RUN = "wake_run"
     WEBHOOK = "webhook"
+    DISPOSE = "dispose"
 
 
 class IntentState(StrEnum):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import StrEnum
 
-from complaints.domain.vocabulary import Status, StepKind
+from complaints.domain.vocabulary import OVER, Status, StepKind
 
 
 class Move(StrEnum):
@@ -49,7 +49,7 @@ class Next:
 
 def next_move(at: Position) -> Next:
     """What to do now. Calling it again without a change of the row gives the same answer."""
-    if at.status is Status.ARCHIVED:
+    if at.status in OVER:
         return Next(Move.END)
     if at.status is not Status.CLOSED:
         if not at.screened:

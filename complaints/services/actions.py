@@ -31,6 +31,7 @@ from complaints.services import (
     acknowledgment,
     clocks,
     decision,
+    disposal,
     holding,
     informing,
     mailtext,
@@ -627,6 +628,8 @@ _DO: dict[str, Callable[[Work, Complaint, Any], None]] = {
     "acknowledge": acknowledgment.by_hand,
     "acknowledgment_bounced": acknowledgment.came_back,
     "legal_hold": legal_hold,
+    "request_disposal": disposal.request_disposal,
+    "erase": disposal.erase,
 }
 
 assert set(_DO) == set(COMMANDS), "every command needs a verb"

@@ -20,6 +20,7 @@ from complaints.crashpoints import reach
 from complaints.domain.errors import ComplaintsError, Conflict, NotFound, Permanent, Retryable
 from complaints.domain.ports import (
     SYSTEM,
+    Files,
     Hook,
     Letter,
     Message,
@@ -29,19 +30,19 @@ from complaints.domain.ports import (
     Sender,
 )
 from complaints.domain.vocabulary import (
+    OVER,
     Audience,
     IntentKind,
     IntentState,
     Language,
-    Status,
 )
-from complaints.services import outbox, walk
+from complaints.services import administration, outbox, walk
 from complaints.services.acknowledgment import acknowledged
 from complaints.services.context import letter_context
 from complaints.services.transition import lock
 from complaints.store import tables
 from complaints.store.columns import new_id
-from complaints.store.tables import Complaint, Outbox, Party
+from complaints.store.tables import Attachment, Complaint, Outbox, Party
 from complaints.store.unit import Store, Work
 
 #: How long one attempt may take before another process tries.
@@ -77,6 +78,7 @@ class Dispatcher:
         runs: Runs,
         hook: Hook,
         tracking_url: TrackingUrl,
+        files: Files,
     ) -> None:
         self.store, self.renderer, self.sender, self.runs, self.hook = (
             store,
@@ -85,7 +87,7 @@ class Dispatcher:
             runs,
             hook,
         )
-        self.tracking_url = tracking_url
+        self.tracking_url, self.files = tracking_url, files
 
     def act(self, intent_id: UUID, *, leased: bool = False) -> Result:
         """Act on one intent if it is due and nobody else is at it.
@@ -280,7 +282,7 @@ class Dispatcher:
         with self.store.reading(SYSTEM) as work:
             complaint = work.session.get_one(Complaint, intent.complaint_id)
         number = int(intent.key.rsplit(":", 1)[1])
-        if complaint.status == Status.ARCHIVED or number <= complaint.run_round:
+        if complaint.status in OVER or number <= complaint.run_round:
             with self.store.work(SYSTEM) as work:
                 return self._done(work, intent, {"skipped": "the complaint needs no run"})
         run_id = self.runs.ensure(
@@ -300,7 +302,7 @@ class Dispatcher:
         assert intent.complaint_id is not None
         with self.store.reading(SYSTEM) as work:
             complaint = work.session.get_one(Complaint, intent.complaint_id)
-        over = complaint.status == Status.ARCHIVED
+        over = complaint.status in OVER
         outcome = "over"
         if not over:
             # without an id the run is being started; it may have read the row before this change
@@ -320,11 +322,35 @@ class Dispatcher:
         with self.store.work(SYSTEM) as work:
             return self._done(work, intent, {})
 
+    # -- what an erased case leaves outside the database
+
+    def _dispose(self, intent: Outbox) -> Result:
+        """Look at the bag and note how it was, once; then remove it, and the files that no other case has."""
+        found = intent.receipt or self._looked_at(intent)
+        self.files.remove_bag(intent.payload["bag"])
+        for sha256 in intent.payload["files"]:
+            with self.store.reading(SYSTEM) as work:
+                shared = work.session.exec(select(Attachment.id).where(Attachment.sha256 == sha256)).first()
+            if shared is None:
+                self.files.remove_attachment(sha256)
+        with self.store.work(SYSTEM) as work:
+            return self._done(work, intent, found)
+
+    def _looked_at(self, intent: Outbox) -> dict[str, Any]:
+        found = {"bag": self.files.condition(intent.payload["bag"], intent.payload["sha256"])}
+        with self.store.work(SYSTEM) as work:
+            row = work.session.get_one(Outbox, intent.id)
+            row.receipt = found
+            work.session.add(row)
+            administration.note(work, "files_erased", intent.payload["reference"], found)
+        return found
+
     _do: ClassVar[dict[IntentKind, Callable[[Dispatcher, Outbox], Result]]] = {
         IntentKind.NOTIFY: _notify,
         IntentKind.START_RUN: _start,
         IntentKind.WAKE_RUN: _wake,
         IntentKind.WEBHOOK: _webhook,
+        IntentKind.DISPOSE: _dispose,
     }
 
 

@@ -16,7 +16,7 @@ from sqlmodel import col, select
 from complaints.domain.errors import InvalidInput
 from complaints.domain.reference import parse
 from complaints.domain.searchtext import patterns
-from complaints.domain.vocabulary import SEVERITIES, Role, Status, StepKind, StepState
+from complaints.domain.vocabulary import OVER, SEVERITIES, Role, Status, StepKind, StepState
 from complaints.services.access import visible
 from complaints.services.reading import in_words
 from complaints.store.tables import AT_WORK, SEVERITY_RANK, Clock, Complainant, Complaint, Event, Person, Step
@@ -32,7 +32,7 @@ WINDOW = 3_000
 NEAR = timedelta(hours=24)
 _LIVE = (StepState.OPEN, StepState.CLAIMED)
 _BESIDE = (StepKind.EXTENSION, StepKind.MANAGEMENT_REVIEW, StepKind.INFORM)
-_OVER = frozenset({Status.CLOSED, Status.ARCHIVED})
+_OVER = OVER | {Status.CLOSED}
 _WAITING = (Status.AWAITING_CUSTOMER, Status.AWAITING_THIRD_PARTY, Status.CONFIRMING, Status.EXTERNAL)
 
 

@@ -8,17 +8,17 @@ from datetime import timedelta
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, and_, exists, not_
+from sqlalchemy import ColumnElement, and_, exists, not_, text
 from sqlmodel import col, func, select
 
 from complaints.domain.ports import SYSTEM
-from complaints.domain.vocabulary import IntentKind, Status, StepState
+from complaints.domain.vocabulary import IntentKind, StepState
 from complaints.domain.walk import Move, next_move
 from complaints.services import outbox, walk
 from complaints.services.dispatch import restart
 from complaints.services.opening import BLOCKING
 from complaints.services.transition import lock
-from complaints.store.tables import Complaint, Outbox, Step
+from complaints.store.tables import NOT_OVER, Complaint, Outbox, Step
 from complaints.store.unit import Store, Work
 
 #: State of each asked run: a Prefect state type (RUNNING, PAUSED, SCHEDULED, PENDING, COMPLETED, FAILED, CRASHED, …),
@@ -123,7 +123,7 @@ def _agree(work: Work, suspended: int) -> bool:
     return apart == 0 or (apart <= max(10, ours // 50) and work.now.minute % 10 != 0)
 
 
-_OPEN = col(Complaint.status) != Status.ARCHIVED
+_OPEN = text(f"complaint.{NOT_OVER}")
 
 
 def _page(work: Work, last: UUID | None, batch: int, moving: bool) -> list[Complaint]:

@@ -13,10 +13,10 @@ from uuid import UUID
 from itsdangerous import BadSignature, URLSafeSerializer
 from sqlmodel import col, select
 
-from complaints.domain.errors import NotFound
+from complaints.domain.errors import Conflict, NotFound
 from complaints.domain.ports import Actor
 from complaints.domain.reference import parse
-from complaints.domain.vocabulary import Audience, IntentKind, Role
+from complaints.domain.vocabulary import Audience, IntentKind, Role, Status
 from complaints.services import outbox
 from complaints.services.contact import way_to_reach
 from complaints.services.notices import parties
@@ -188,6 +188,8 @@ def revoke(work: Work, complaint: Complaint) -> None:
 
 
 def _void(work: Work, complaint: Complaint) -> None:
+    if complaint.status == Status.ERASED:
+        raise Conflict("The complaint is erased: nobody follows it any more.")
     for row in work.session.exec(select(Party).where(col(Party.complaint_id) == complaint.id)).all():
         row.link_version += 1
         work.session.add(row)

@@ -12,6 +12,7 @@ from uuid import UUID
 from sqlalchemy import tuple_
 from sqlmodel import col, func, select
 
+from complaints.domain.vocabulary import Status
 from complaints.services import access, administration
 from complaints.store import chain
 from complaints.store.tables import AdminEvent, Complaint, Event
@@ -142,6 +143,23 @@ def _checked(work: Work, complaints: Sequence[Complaint]) -> Verdict:
     broken = [
         (c.reference, b.seq, b.what)
         for c in complaints
-        for b in chain.verify(logs.get(c.id, []), c.chain_head, c.event_count)
+        for b in breaks(work, c.reference, c.status, logs.get(c.id, []), c.chain_head, c.event_count)
     ]
     return Verdict(len(complaints), broken)
+
+
+def breaks(
+    work: Work, reference: str, status: str, events: Sequence[Event], head: str, count: int
+) -> list[chain.Break]:
+    """Every break in the log of one complaint. An erased one has none left, and the log of administration says so."""
+    if status != Status.ERASED:
+        return chain.verify(events, head, count)
+    found = [chain.Break(e.seq, "the complaint is erased, and this entry is there") for e in events]
+    noted = select(AdminEvent.id).where(
+        AdminEvent.kind == "case_erased",
+        AdminEvent.object == reference,
+        AdminEvent.data["chain_head"].as_string() == head,
+    )
+    if work.session.exec(noted).first() is None:
+        found.append(chain.Break(0, "erased, and the log of administration does not say so"))
+    return found

@@ -15,7 +15,7 @@ from complaints.domain.errors import Conflict, Forbidden, NotFound, StaleVersion
 from complaints.domain.lifecycle import Facts
 from complaints.domain.ports import Actor
 from complaints.domain.reference import parse
-from complaints.domain.vocabulary import Audience, IntentKind, RemedyState, Role, Status
+from complaints.domain.vocabulary import OVER, Audience, IntentKind, RemedyState, Role, Status
 from complaints.services import clocks, opening, outbox
 from complaints.services.contact import way_to_reach
 from complaints.store import chain
@@ -147,7 +147,8 @@ def perform(
     if row.targets:
         opening.left(work, complaint, before, after)
         opening.entered(work, complaint, after)
-        wake(work, complaint, event.seq)
+        if after not in OVER:
+            wake(work, complaint, event.seq)
     return event
 
 

@@ -100,6 +100,13 @@ class Blobs:
         except FileNotFoundError:
             raise NotFound("stored file", sha256) from None
 
+    def remove(self, sha256: str) -> None:
+        """Remove the file, if it is here; it is gone for good before this returns."""
+        path = self.path(sha256)
+        if path.exists():
+            path.unlink(missing_ok=True)
+            _sync(path.parent)
+
 
 def _sync(folder: Path) -> None:
     descriptor = os.open(folder, os.O_RDONLY)

@@ -26,6 +26,8 @@ from complaints.store.columns import Json, blob, instant
 COMPLAINT_NUMBER = Sequence("complaint_number", metadata=SQLModel.metadata)
 #: Cases that are still being handled; word for word the condition of the indexes that the lists of work use.
 AT_WORK = "status <> all (array['closed', 'archived', 'erased'])"
+#: Cases that the machine still has something to do with; word for word the condition of their index.
+NOT_OVER = "status <> all (array['archived', 'erased'])"
 #: The worst first; word for word the expression of its index.
 SEVERITY_RANK = "case severity when 'critical' then 0 when 'serious' then 1 when 'moderate' then 2 else 3 end"
 
@@ -58,7 +60,7 @@ class Complaint(SQLModel, table=True):
             "status",
             "severity",
             "received_at",
-            postgresql_where=text("status <> 'archived'"),
+            postgresql_where=text(NOT_OVER),
         ),
         Index("complaint_assignee", "assignee_id", "status"),
         Index("complaint_work_due", "due_at", "id", postgresql_where=text(AT_WORK)),
@@ -95,6 +97,7 @@ class Complaint(SQLModel, table=True):
             postgresql_include=["received_at", "team", "category", "severity", "id"],
             postgresql_where=text("acknowledged_at is not null"),
         ),
+        Index("complaint_disposal", "retention_until", postgresql_where=text("status = 'archived'")),
         Index("complaint_unit", text("lower(responsible_unit)"), postgresql_where=text("responsible_unit is not null")),
         Index("complaint_reference_part", text("lower(reference) gin_trgm_ops"), postgresql_using="gin"),
         Index(
@@ -183,7 +186,8 @@ class Party(SQLModel, table=True):
 
 
 class Event(SQLModel, table=True):
-    """One entry of the append-only, hash-chained case log (a trigger refuses update and delete)."""
+    """One entry of the append-only, hash-chained case log. Triggers refuse to change it, and to delete it while its
+    complaint is not erased."""
 
     __table_args__ = (UniqueConstraint("complaint_id", "seq", name="event_order"),)
 

@@ -42,6 +42,7 @@ EXAMPLES: Mapping[str, tuple[str, ...]] = MappingProxyType(
             "complaints complete C26-000042-7 remedy-2 @remedy.json --as li.na",
         ),
         "doctor": ("complaints doctor", "complaints doctor --repair"),
+        "disposals": ("complaints disposals", "complaints disposals --limit 500 --json"),
         "audit verify": ("complaints audit verify", "complaints audit verify C26-000042-7"),
         "archive verify": ("complaints archive verify",),
         "outbox list": ("complaints outbox list --state dead",),

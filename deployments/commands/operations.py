@@ -1,4 +1,4 @@
-"""Commands for operations: doctor, audit, archive, outbox, keys."""
+"""Commands for operations: doctor, audit, archive and disposal, outbox, keys."""
 
 from __future__ import annotations
 
@@ -13,10 +13,9 @@ from sqlmodel import col, func, select
 
 from complaints.archive.verify import verify as verify_bags
 from complaints.domain.errors import ComplaintsError, NotFound
-from complaints.domain.vocabulary import IntentState
-from complaints.services import marks, postroom, reading, reconcile
+from complaints.domain.vocabulary import IntentState, Status
+from complaints.services import disposal, marks, postroom, reading, reconcile, trail
 from complaints.services import people as people_service
-from complaints.store import chain
 from complaints.store.tables import Complaint, Event, Outbox, Person
 from config.policy import ending
 from config.wiring import app
@@ -91,29 +90,36 @@ def audit_verify(
     reference: Annotated[str | None, typer.Argument(help="Only this complaint; without it, all.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Check the hash chain of the case logs. Exit code 1 when anything was edited, removed or inserted."""
+    """Check the hash chain of the case logs. Exit code 1 when anything was edited, removed or inserted.
+
+    An erased complaint has no log; it is counted, and looked up in the log of administration.
+    """
     broken: list[dict[str, Any]] = []
-    checked = 0
+    checked = erased = 0
     with app().store.reading(OPERATOR) as work, Progress(console=err, transient=True, disable=as_json) as progress:
         # one moment for heads and events: the system goes on writing meanwhile
         work.session.connection(execution_options={"isolation_level": "REPEATABLE READ"})
-        query = select(Complaint.id, Complaint.reference, Complaint.chain_head, Complaint.event_count)
+        query = select(  # type: ignore[call-overload]  # more columns than its overloads know
+            Complaint.id, Complaint.reference, Complaint.status, Complaint.chain_head, Complaint.event_count
+        )
         if reference:
             query = query.where(Complaint.reference == reference)
         rows = work.session.exec(query.order_by(col(Complaint.id))).all()
         if reference and not rows:
             raise NotFound("complaint", reference)
-        for complaint_id, name, head, count in progress.track(rows, description="Checking case logs"):
+        for complaint_id, name, status, head, count in progress.track(rows, description="Checking case logs"):
             events = work.session.exec(
                 select(Event).where(Event.complaint_id == complaint_id).order_by(col(Event.seq))
             ).all()
-            checked += 1
-            broken += [{"reference": name, "seq": b.seq, "what": b.what} for b in chain.verify(events, head, count)]
+            checked, erased = checked + 1, erased + (status == Status.ERASED)
+            wrong = trail.breaks(work, name, status, events, head, count)
+            broken += [{"reference": name, "seq": b.seq, "what": b.what} for b in wrong]
             work.session.expunge_all()
     if as_json:
-        emit({"checked": checked, "broken": broken}, True)
+        emit({"checked": checked, "erased": erased, "broken": broken}, True)
     else:
-        say(f"{checked} case logs checked, {len(broken)} breaks.")
+        gone = f" ({erased} erased: their logs are gone)" if erased else ""
+        say(f"{checked} case logs checked{gone}, {len(broken)} breaks.")
         if broken:
             rows_ = [(b["reference"], b["seq"], b["what"]) for b in broken]
             out.print(table("Breaks", ("reference", "event", "what"), rows_))
@@ -141,6 +147,32 @@ def archive_verify(as_json: AsJson = False) -> None:
             out.print(table("Bad bags", ("bag", "problems"), [(b["bag"], "; ".join(b["problems"])) for b in bad]))
     if bad:
         sys.exit(1)
+
+
+def disposals(
+    limit: Annotated[int, typer.Option(help="Most rows.", min=1, max=1000)] = 50,
+    as_json: AsJson = False,
+) -> None:
+    """List archived complaints whose retention date has come, the longest overdue first.
+
+    To dispose of one, somebody requests it (`complaints act REFERENCE request_disposal`) and somebody else erases it
+    (`complaints act REFERENCE erase`).
+    """
+    with app().store.reading(OPERATOR) as work:
+        found = disposal.due(work, limit)
+    columns = ("reference", "closed", "retention until", "legal hold", "requested by")
+    rows = [
+        (
+            each.complaint.reference,
+            each.complaint.closed_at,
+            each.complaint.retention_until,
+            each.complaint.legal_hold,
+            each.requested_by,
+        )
+        for each in found
+    ]
+    keys = [column.replace(" ", "_") for column in columns]
+    emit([dict(zip(keys, row, strict=True)) for row in rows], as_json, table("Due for disposal", columns, rows))
 
 
 def _known_bags() -> dict[str, str]:

@@ -102,7 +102,7 @@ def test_one_acknowledgment_each_and_nothing_edited(system: System, played: dict
     acknowledged = system.receipts("acknowledgment")
     assert all(acknowledged[r] <= 1 for r in merged)
     assert not acknowledged.keys() & (played.keys() - reachable)
-    assert system.json("audit", "verify", next(iter(played))) == {"checked": 1, "broken": []}
+    assert system.json("audit", "verify", next(iter(played))) == {"checked": 1, "erased": 0, "broken": []}
 
 
 def test_letters_can_be_read(system: System, played: dict[str, dict[str, Any]]) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from complaints.store.blobs import Blobs
 from tests.integration.desk import Desk, bundle
 
 
@@ -21,6 +22,6 @@ def _desk(fresh_database: Callable[[], str], tmp_path_factory: pytest.TempPathFa
 def desk(_desk: Desk, tmp_path: Path) -> Desk:
     """An empty desk; all tests of a session share its database, one after another."""
     _desk.clear()
-    _desk.bags = tmp_path
+    _desk.bags, _desk.blobs = tmp_path, Blobs(tmp_path / "attachments")
     _desk.begin(bundle())
     return _desk

@@ -15,6 +15,7 @@ from uuid import UUID
 from sqlmodel import Session, col, select
 
 from complaints.archive.bag import write_bag
+from complaints.archive.disposal import CaseFiles
 from complaints.archive.dossier import Dossier
 from complaints.domain.intake import NewComplainant, NewComplaint
 from complaints.domain.lifecycle import TABLE
@@ -30,6 +31,7 @@ from complaints.services.timers import end_waiting
 from complaints.services.tracking import Tracking
 from complaints.services.webhooks import HttpHook
 from complaints.store import chain
+from complaints.store.blobs import Blobs
 from complaints.store.engine import make_engine
 from complaints.store.similar import earlier
 from complaints.store.tables import Clock, Complainant, Complaint, Event, Outbox, Person, Step
@@ -84,7 +86,7 @@ class Desk:
     """Store, people and machine of one installation."""
 
     def __init__(self, url: str, folder: Path) -> None:
-        self.url, self.bags = url, folder
+        self.url, self.bags, self.blobs = url, folder, Blobs(folder / "attachments")
         self.engine = make_engine(url, application="complaints desk")
         self.begin(bundle())
 
@@ -122,7 +124,9 @@ class Desk:
 
     def another_dispatcher(self, store: Store | None = None) -> Dispatcher:
         """A dispatcher as another process would have it."""
-        return Dispatcher(store or self.store, self.renderer, self.sender, self.runs, HttpHook(), self.tracking.url)
+        files = CaseFiles(self.blobs)
+        tracked = self.tracking.url
+        return Dispatcher(store or self.store, self.renderer, self.sender, self.runs, HttpHook(), tracked, files)
 
     def person(self, login: str, roles: list[Role], teams: list[str] | None = None, **more: Any) -> Person:
         """A colleague."""

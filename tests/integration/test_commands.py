@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from typer.testing import CliRunner
 from complaints.domain.errors import ComplaintsError
 from complaints.domain.ports import SYSTEM
 from complaints.domain.vocabulary import StepKind
-from complaints.store.tables import Outbox
+from complaints.store.tables import Complaint, Outbox
 from config.wiring import app
 from deployments.cli import app as cli
 from tests.integration.desk import CUSTOMER, FINDINGS, Desk, remedy
@@ -202,3 +203,25 @@ def test_people_and_keys_as_json(desk: Desk, told: Told) -> None:
     assert "hash" not in key
     assert [(k["id"], k["person"]) for k in _json(told, "keys", "list")] == [(key["id"], "kim")]
     assert _json(told, "keys", "revoke", key["id"])["revoked_at"]
+
+
+def test_what_is_due_for_disposal_is_listed_and_an_erased_log_is_counted(desk: Desk, told: Told) -> None:
+    case = desk.closed()
+    desk.end_window(case)
+    reference = desk.complaint(case).reference
+    assert _json(told, "disposals") == []
+    with desk.store.work(SYSTEM) as work:
+        row = work.session.get_one(Complaint, case)
+        row.retention_until = desk.now() - timedelta(days=400)
+        work.session.add(row)
+    (due,) = _json(told, "disposals")
+    assert (due["reference"], due["legal_hold"], due["requested_by"]) == (reference, False, "")
+    told("act", reference, "request_disposal", '{"reason": "Kept long enough"}', "--as", "zhao")
+    assert "Zhao" in told("disposals")
+    with pytest.raises(ComplaintsError, match="may not erase"):
+        told("act", reference, "erase", '{"reason": "Item 4"}', "--as", "zhao")
+    assert "now erased" in told("act", reference, "erase", '{"reason": "Item 4"}', "--as", "max")
+    assert _json(told, "disposals") == []
+    assert _json(told, "audit", "verify") == {"checked": 1, "erased": 1, "broken": []}
+    assert "1 case logs checked (1 erased: their logs are gone), 0 breaks." in told("audit", "verify")
+    assert "erased" in told("show", reference)

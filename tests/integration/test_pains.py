@@ -1,12 +1,13 @@
 """What the field suffers from beside its clocks, each a test named after the report; the clocks' own pains are in
-`test_clocks.py`, `test_ladder.py` and `tests/unit/test_ledger.py`. Retention that keeps the statistics (16) has none:
-nothing disposes of a dossier yet.
+`test_clocks.py`, `test_ladder.py` and `tests/unit/test_ledger.py`.
 """
 
 from __future__ import annotations
 
+import inspect
 from contextlib import nullcontext
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
@@ -15,7 +16,7 @@ from complaints.domain.intake import NewComplainant, NewComplaint
 from complaints.domain.ports import SYSTEM
 from complaints.domain.vocabulary import StepKind
 from complaints.services import figures, intake, walk
-from tests.integration.desk import CALM, CUSTOMER, FINDINGS, GATEWAY, Desk, bundle, classifier
+from tests.integration.desk import CALM, CUSTOMER, FINDINGS, GATEWAY, Desk, bundle, classifier, remedy
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 
@@ -141,3 +142,50 @@ def test_pain_15_work_goes_to_the_least_loaded_who_are_here(desk: Desk) -> None:
         wu.absent_from = None
         work.session.add(wu)
     assert [assigned(n) for n in range(7, 10)] == ["wu"] * 3, "back, and with the least to do"
+
+
+#: Every panel of the dashboards that counts, with what else it is asked.
+PANELS: dict[str, list[dict[str, bool]]] = {
+    "today": [{}],
+    "count": [{"closed": True}, {"closed": False}],
+    "in_time": [{}],
+    "took": [{"answered": True}, {"answered": False}],
+    "causes": [{"root": root, "upheld": upheld} for root in (True, False) for upheld in (True, False)],
+    "contentment": [{}],
+}
+
+
+def test_pain_16_an_erased_case_still_counts(desk: Desk) -> None:
+    """zammad/zammad#4838"""
+    shown = {name for name, one in vars(figures).items() if inspect.isfunction(one) and name[0] != "_"}
+    ours = {name for name in shown if getattr(figures, name).__module__ == figures.__name__}
+    assert ours == {*PANELS, "overseen", "verbatim"}, "a panel that this test does not compare"
+    case = desk.submit()
+    found = FINDINGS | {"root_cause": bundle().taxonomy.root_causes[0].key}
+    desk.complete(case, desk.agent, StepKind.INVESTIGATION, **found, remedies=[remedy()])
+    desk.complete(case, desk.agent, StepKind.REMEDY, result="done")
+    desk.complete(case, CUSTOMER, StepKind.CONFIRMATION, accepted=True, rating=4, effort=2, resolved=True, words="Fine")
+    desk.end_window(case)
+    desk.act(case, desk.lead, "request_disposal", reason="Kept long enough")
+    part = figures.Slice(desk.now() - 90 * DAY, desk.now() + 90 * DAY, "UTC")
+    desk.at = desk.complaint(case).retention_until or desk.at
+
+    def panels() -> dict[str, Any]:
+        with desk.store.reading(desk.actor(desk.manager)) as work:
+            return {
+                f"{name} {more}": getattr(figures, name)(work, part, **more) for name in PANELS for more in PANELS[name]
+            }
+
+    def words() -> list[str]:
+        with desk.store.reading(desk.actor(desk.manager)) as work:
+            return [said.words for said in figures.verbatim(work, part)]
+
+    before = panels()
+    assert before["count {'closed': True}"] == 1
+    assert before["in_time {}"]
+    assert before["contentment {}"].ratings == {4: 1}
+    assert words() == ["Fine"]
+    desk.act(case, desk.manager, "erase", reason="Retention schedule, item 4")
+    assert desk.complaint(case).status == "erased"
+    assert panels() == before
+    assert words() == [], "what they said is theirs, and gone"

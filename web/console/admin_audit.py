@@ -31,7 +31,9 @@ _LATELY = timedelta(days=7)
 #: Entries of a file that are read at once.
 _PAGE = 500
 #: For programs; the page does not show them.
-_TECHNICAL = frozenset({"id", "hash", "person_id"})
+_TECHNICAL = frozenset({"id", "hash", "person_id", "chain_head", "bag_hash"})
+#: Particulars that are codes with a table of words of their own; all others are roles, or words.
+_CODES = frozenset({"bag", "retention"})
 _KINDS: Mapping[str, str] = {
     "person_added": N_("Person added"),
     "person_changed": N_("Person changed"),
@@ -53,6 +55,8 @@ _KINDS: Mapping[str, str] = {
     "article_changed": N_("Article changed"),
     "text_created": N_("Canned text added"),
     "text_changed": N_("Canned text changed"),
+    "case_erased": N_("Complaint erased"),
+    "files_erased": N_("Files of an erased complaint removed"),
 }
 
 #: What happens in cases by itself or by a task; what people choose has its word among the actions.
@@ -82,7 +86,6 @@ _CASE_KINDS: Mapping[str, str] = {
     "external_changes": N_("External body demands a change"),
     "external_closes": N_("External body closed its case"),
     "archive": N_("Archived"),
-    "erase": N_("Erased"),
     "update_remedy": N_("Remedy updated"),
     "extend": N_("More time granted"),
     "refuse_extension": N_("More time refused"),
@@ -150,18 +153,17 @@ def _of_administration(screen: Screen, event: AdminEvent) -> str:
     """What was changed, each by its name: the values before and after, or those given."""
     speech, label = screen.speech, screen.label
 
-    def told(value: Any) -> str:
+    def told(name: str, value: Any) -> str:
         if isinstance(value, list):
-            return speech.series(told(v) for v in value)
-        return label("role", value) if value not in (None, "") else "–"
+            return speech.series(told(name, v) for v in value)
+        return label(name if name in _CODES else "role", value) if value not in (None, "") else "–"
 
     parts = []
     for name, value in sorted(event.data.items()):
         if name not in _TECHNICAL:
             changed = isinstance(value, list) and len(value) == 2 and event.kind.endswith("_changed")
-            parts.append(
-                speech.pair(label("particular", name), " → ".join(map(told, value)) if changed else told(value))
-            )
+            said = " → ".join(told(name, v) for v in value) if changed else told(name, value)
+            parts.append(speech.pair(label("particular", name), said))
     return " · ".join(parts)
 
 

@@ -30,6 +30,7 @@ _KINDS = {
     IntentKind.START_RUN: N_("Start of a flow run"),
     IntentKind.WAKE_RUN: N_("Waking of a flow run"),
     IntentKind.WEBHOOK: N_("Webhook"),
+    IntentKind.DISPOSE: N_("Removal of erased files"),
 }
 
 

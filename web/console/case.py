@@ -13,7 +13,7 @@ from fastapi.responses import Response
 from complaints.domain.errors import NotFound
 from complaints.domain.explain_words import tell
 from complaints.domain.ports import SYSTEM
-from complaints.domain.vocabulary import OPEN, Need, Status
+from complaints.domain.vocabulary import OPEN, Need
 from complaints.services import access, casefile, clocks, presence
 from complaints.services.casefile import CaseFile, Task
 from complaints.services.contact import Way, way_to_reach
@@ -92,7 +92,7 @@ def gather(
         "run": _run(screen, complaint),
         "latest": casefile.LATEST,
         "most_others": casefile.OTHERS,
-        "over": complaint.status in (Status.CLOSED, Status.ARCHIVED),
+        "over": complaint.status not in OPEN,
         "everything": everything,
         "open_statuses": OPEN,
         "machine": SYSTEM.name,

@@ -22,7 +22,7 @@ from web.console.fields import Choices, Field
 from web.console.pages import Screen
 from web.language import N_
 
-#: What follows from an action that cannot simply be taken back; the first three must be confirmed.
+#: What follows from an action that cannot simply be taken back.
 FOLLOWS: Mapping[str, str] = {
     "withdraw": N_("The case is closed as withdrawn and the customer is told so. Open tasks end."),
     "reject": N_("The case is closed as rejected. The customer gets a letter with your reason."),
@@ -42,8 +42,10 @@ FOLLOWS: Mapping[str, str] = {
     "acknowledgment_bounced": N_("The acknowledgment is owed again; whoever handles the case is told."),
     "escalate": N_("The severity goes up by one and the lead is told."),
     "add_message": N_("What the customer may read is sent to them now."),
+    "request_disposal": N_("Somebody else may then erase the dossier. A legal hold refuses the request."),
+    "erase": N_("Words, files, people and the case log are gone for good. Only what statistics count stays."),
 }
-CONFIRMED = frozenset({"withdraw", "reject", "merge"})
+CONFIRMED = frozenset({"withdraw", "reject", "merge", "erase"})
 #: Not affected by what others did in between.
 ANYTIME = frozenset({"add_note", "add_message", "link", "new_facts"})
 #: Actions on one remedy, and the state it must be in.
@@ -76,6 +78,8 @@ PICTURES: Mapping[str, str] = {
     "acknowledge": "mail",
     "acknowledgment_bounced": "warn",
     "legal_hold": "lock",
+    "request_disposal": "clock",
+    "erase": "cross",
 }
 
 

@@ -55,6 +55,8 @@ _SAID: Mapping[str, str] = {
     "withdraw": N_("The complaint was withdrawn."),
     "reopen": N_("The complaint was reopened."),
     "archive": N_("The dossier was archived."),
+    "erase": N_("The dossier was erased."),
+    "request_disposal": N_("The disposal of the dossier was requested."),
     "propose_remedy": N_("A remedy was proposed: %(kind)s."),
     "accept_remedy": N_("The customer accepts the remedy %(remedy)s."),
     "verify_remedy": N_("The remedy %(remedy)s was verified."),

@@ -13,7 +13,7 @@ from datetime import date, datetime
 from sqlmodel import select
 
 from complaints.domain.lifecycle import allowed
-from complaints.domain.vocabulary import Audience, ClosingCategory, Role, Status, StepKind
+from complaints.domain.vocabulary import OPEN, Audience, ClosingCategory, Role, Status, StepKind
 from complaints.services import actions, attachments, clocks, view
 from complaints.services.contact import way_to_reach
 from complaints.services.notices import parties
@@ -61,6 +61,7 @@ _NOW: Mapping[Status, str] = {
     S.EXTERNAL: N_("An independent body has the case."),
     S.CLOSED: N_("This complaint is closed."),
     S.ARCHIVED: N_("This complaint is closed and filed. It can no longer be changed here."),
+    S.ERASED: N_("This complaint was erased; what was said in it is no longer kept."),
 }
 _ENDED: Mapping[str, str] = {
     ClosingCategory.EXPLANATION: N_("We explained what happened."),
@@ -224,7 +225,7 @@ def _stages(complaint: Complaint, status: Status, speech: Speech) -> list[Stage]
         way.insert(4, _REVIEW)
     if status is S.EXTERNAL:
         way.insert(-1, _OUTSIDE)
-    over = status in (S.CLOSED, S.ARCHIVED)
+    over = status not in OPEN
     if over:
         if complaint.closing_category in (ClosingCategory.WITHDRAWN, ClosingCategory.MERGED, ClosingCategory.REJECTED):
             way = [way[0], way[-1]]

@@ -139,6 +139,7 @@ def test_every_kind_of_intent_is_shown_in_every_state(office: Office) -> None:
         IntentKind.START_RUN: {},
         IntentKind.WAKE_RUN: {},
         IntentKind.WEBHOOK: {"url": "https://hooks.example/x", "body": "{}"},
+        IntentKind.DISPOSE: {"reference": "C26-000042-7", "bag": "file:///bag.zip", "sha256": "0" * 64},
     }
     assert set(payloads) == set(IntentKind)
     with office.product.store.work(SYSTEM) as work:

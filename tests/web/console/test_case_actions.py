@@ -45,7 +45,7 @@ def test_every_action_has_a_form_that_asks_everything_its_model_needs(office: Of
         assert page.status_code in (200, 409), action
         for name in model.model_fields:
             assert re.search(rf'name="{name}(-\w+)?"', page.text), f"{action}: {name}"
-    assert agent.get(f"/console/complaints/{reference}/do/erase").status_code == 404
+    assert agent.get(f"/console/complaints/{reference}/do/explode").status_code == 404
     fragment = agent.get(f"/console/complaints/{reference}/do/add_note", headers={"x-csrf": agent.csrf})
     assert "<html" not in fragment.text
     assert 'name="text"' in fragment.text

@@ -4,7 +4,7 @@
 BIN := .venv/bin
 
 help:
-	@echo "make demo    install, start the whole system, handle a dozen complaints before your eyes"
+	@echo "make demo    install, start the whole system, handle some twenty complaints before your eyes"
 	@echo "make up      install, start the whole system and stay (Ctrl-C stops it)"
 	@echo "make test    install, run every test"
 	@echo "make check   install, check style, types, import directions and house rules"

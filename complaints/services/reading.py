@@ -173,7 +173,11 @@ def named_task(work: Work, name: str, gate: str = "") -> Step:
         step: Step = _by_id(work, name, col(Step.id), own, live, "task")
         return step
     complaint = see(work, name)
-    steps = list(work.session.exec(live.where(Step.complaint_id == complaint.id).order_by(col(Step.opened_at))).all())
+    steps = list(
+        work.session.exec(
+            live.where(Step.complaint_id == complaint.id).order_by(col(Step.opened_at), col(Step.number))
+        ).all()
+    )
     if gate:
         steps = list(work.session.exec(own.where(Step.complaint_id == complaint.id, Step.gate == gate)).all())
     if len(steps) == 1:

@@ -49,7 +49,7 @@ def of(work: Work, complaint: Complaint) -> list[Clock]:
     if known is None:
         query = select(Clock).where(Clock.complaint_id == complaint.id)
         known = work.clocks[complaint.id] = list(work.session.exec(query).all())
-    return sorted(known, key=lambda clock: (clock.started_at, clock.id))
+    return sorted(known, key=lambda clock: (clock.started_at, clock.round, clock.id))
 
 
 def spec_of(policy: PolicyBundle, clock: Clock) -> tuple[ClockPolicy, BusinessCalendar]:

@@ -11,7 +11,6 @@ from __future__ import annotations
 import argparse
 import json
 import os
-import random
 import shutil
 import signal
 import statistics
@@ -31,19 +30,18 @@ from sqlalchemy import text
 from bench.product import Row
 from complaints.domain.businesstime import Budget, Unit
 from complaints.domain.calendars import calendar
-from complaints.domain.intake import NewComplainant, NewComplaint
+from complaints.domain.intake import NewComplainant
 from complaints.domain.ledger import Ledger
 from complaints.domain.policy import PolicyBundle
 from complaints.domain.ports import SYSTEM
 from complaints.domain.vocabulary import StepKind
-from complaints.services import clocks, intake
+from complaints.services import clocks
 from complaints.store.engine import make_engine
 from complaints.store.unit import Store
 from config.policybook import StoredPolicies
-from config.wiring import wall_clock
 from deployments.stack import embedded_postgres
 from deployments.stack.migrate import upgrade
-from tests.integration.desk import CUSTOMER, FINDINGS, START, Desk, bundle, classifier
+from tests.integration.desk import CUSTOMER, FINDINGS, START, Desk, bundle
 
 ROOT = Path(__file__).resolve().parent.parent
 #: At this moment exactly one rung is due for what was received at START: half of default.investigate's 40 hours.
@@ -186,35 +184,6 @@ def once_each(desk: Desk, expected: int) -> bool:
            jsonb_array_elements(o.payload -> 'context' -> 'items') i where o.payload ->> 'template' = 'digest'""",
     )
     return bool(rungs == logged == cases == told == expected)
-
-
-def lateness(desk: Desk, interval: float, seconds: float, count: int = 400) -> float:
-    """p99 of the lateness of rungs that come due over so many `seconds`, while a clock ticks each `interval` seconds,
-    by the clock on the wall."""
-    data = bundle().model_dump(mode="json")
-    rule: dict[str, Any] = {"name": "resolve", "kind": "internal", "stops": ["send_response"]}
-    rule |= {"budget": {"amount": 90, "unit": "seconds"}, "rungs": [{"share": 1.0, "actions": ["remind_assignee"]}]}
-    mine = next(p for p in data["sla"]["profiles"] if p["key"] == "default") | {"clocks": [rule]}
-    data["sla"]["profiles"], data["hash"] = [mine], "lateness"
-    policy = PolicyBundle.model_validate(data)
-    desk.policies.activate(policy, effective_from=wall_clock())
-    store = Store(desk.engine, StoredPolicies(desk.engine, wall_clock), wall_clock)
-    now = wall_clock()
-    news = [
-        NewComplaint(narrative=f"Late {n}.", received_at=now - timedelta(seconds=90 - random.uniform(2, seconds)))
-        for n in range(count)
-    ]
-    with store.work(SYSTEM) as work:
-        ids = [t.id for t in intake.submit_many(work, news, classifier())]
-    end = time.monotonic() + seconds + interval
-    while (began := time.monotonic()) < end:
-        clocks.tick(store)
-        time.sleep(max(0.0, interval - (time.monotonic() - began)))
-    with desk.engine.connect() as connection:
-        query = text("select lateness from rung join clock c on c.id = clock_id where c.complaint_id = any(:ids)")
-        late = sorted(connection.execute(query, {"ids": ids}).scalars())
-    assert len(late) == count, f"{len(late)} of {count} rungs fired"
-    return float(late[int(len(late) * 0.99)])
 
 
 def lives(desk: Desk) -> list[UUID]:
@@ -370,9 +339,6 @@ def measure(home: Path, cases: int, rungs: int, *, with_peer: bool = True) -> It
         yield Row("… each exactly once (rows, logs, messages)", float(exact), "", "1", exact)
         if with_peer:
             yield from compared(desk, home, rungs)
-    with desks(home / "rest") as desk:
-        late = lateness(desk, 30.0, 60.0)
-        yield Row("lateness of a rung at rest, ticking each 30 s, p99", late, "s", "≤ 35", late <= 35)
     with desks(home / "history") as desk:
         each = cases // 4
         for n, case in enumerate(lives(desk)):

@@ -32,12 +32,12 @@ from bench import console_data
 from bench.product import ROOT, Row, free_port, p95
 from deployments.stack import embedded_postgres
 
-#: What people open, how often of a hundred times, and the target in milliseconds (p95).
+#: What people open, how often, and the target in milliseconds (p95); dashboards are for those who lead.
 PAGES = {
     "inbox": (34, 150.0),
     "complaint": (36, 150.0),
     "search": (20, 300.0),
-    "dashboard": (10, 500.0),
+    "dashboard": (60, 500.0),
 }
 _VIEWS = ["mine", "team", "unassigned", "near", "waiting", "all"]
 _WORDS = [

@@ -35,7 +35,7 @@ from complaints.domain.ledger import Ledger
 from complaints.domain.policy import PolicyBundle
 from complaints.domain.ports import SYSTEM
 from complaints.domain.vocabulary import StepKind
-from complaints.services import clocks
+from complaints.services import ladders
 from complaints.store.engine import make_engine
 from complaints.store.unit import Store
 from config.policybook import StoredPolicies
@@ -119,7 +119,7 @@ def idle_tick(desk: Desk, repeats: int = 40) -> tuple[float, float]:
     found = []
     for _ in range(repeats):
         began = time.perf_counter()
-        assert clocks.tick(desk.store) == 0
+        assert ladders.tick(desk.store) == 0
         found.append(time.perf_counter() - began)
     return statistics.median(found), max(found)
 
@@ -142,7 +142,7 @@ def tick_for_ever(url: str, now: datetime) -> None:
     print("ready", flush=True)
     sys.stdin.readline()
     while True:
-        clocks.tick(store)
+        ladders.tick(store)
         time.sleep(0.05)
 
 

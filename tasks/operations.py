@@ -9,7 +9,7 @@ from typing import Any
 from prefect import task
 
 from complaints.domain.ports import SYSTEM
-from complaints.services import clocks, marks, reconcile, signin, timers, watch
+from complaints.services import ladders, marks, reconcile, signin, timers, watch
 from config.wiring import app
 from tasks.orphans import release_all
 
@@ -36,7 +36,7 @@ def sweep_intents(most: int = 500) -> int:
 @task(name="tick", **_BY_SCHEDULE)
 def tick() -> dict[str, int]:
     """Fire rungs that are due and end waiting whose time is over."""
-    done = {"rungs": clocks.tick(app().store), "waits": timers.end_waiting(app().store)}
+    done = {"rungs": ladders.tick(app().store), "waits": timers.end_waiting(app().store)}
     with app().store.work(SYSTEM) as work:
         done["untold"] = watch.extensions_untold(work)
         marks.set_mark(work, "sla_clock", {"count": sum(done.values())})

@@ -1,4 +1,5 @@
-"""SLA clocks of a complaint: driven by its events through the policy, escalated by rungs, extended by people.
+"""SLA clocks of a complaint: driven by its events through the policy, read and explained. `ladders` climbs their rungs,
+`extension` gives them more time.
 
 A clock's row is its ledger; `due_at` and `next_at` (the next rung) are derived and stored so that the tick is one
 indexed query. A complaint's clocks always follow the policy that it is pinned to.
@@ -6,7 +7,6 @@ indexed query. A complaint's clocks always follow the policy that it is pinned t
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, datetime, timedelta
@@ -14,33 +14,25 @@ from typing import Any
 from uuid import UUID
 from zoneinfo import ZoneInfo
 
-from sqlalchemy import update
-from sqlalchemy.dialects.postgresql import insert
-from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlmodel import col, func, select
 
-from complaints.crashpoints import reach
 from complaints.domain import clocks as domain
 from complaints.domain.businesstime import BusinessCalendar, answered
 from complaints.domain.calendars import calendar
-from complaints.domain.commands import RequestExtension
-from complaints.domain.errors import Conflict, InvalidInput
+from complaints.domain.errors import InvalidInput
 from complaints.domain.explain import Explanation, Rule, day_by_day
 from complaints.domain.ledger import Ledger
 from complaints.domain.policy import PolicyBundle
-from complaints.domain.ports import SYSTEM
 from complaints.domain.sla_policy import ClockPolicy, Profile, RungPolicy
-from complaints.domain.vocabulary import Audience, Severity, Status, StepKind
-from complaints.services import escalation, informing, marks, opening
+from complaints.domain.vocabulary import Severity, Status
+from complaints.services import opening
 from complaints.store.columns import new_id
 from complaints.store.rows import pending
-from complaints.store.tables import Clock, Complaint, Event, Rung, Step
-from complaints.store.unit import Store, Work
+from complaints.store.tables import Clock, Complaint, Event, Rung
+from complaints.store.unit import Work
 
-_RUNNING = ("running", "paused")
-_log = logging.getLogger(__name__)
-#: A complaint whose clocks cannot be calculated is tried again after this.
-RETRY = timedelta(minutes=5)
+#: States of a clock that has not come to its end.
+RUNNING = ("running", "paused")
 
 
 def of(work: Work, complaint: Complaint) -> list[Clock]:
@@ -155,9 +147,15 @@ def _keep(
     opening.due(work, complaint, _earliest_due(list(by_key.values())))
 
 
+def replace_ledger(work: Work, complaint: Complaint, clock: Clock, book: Ledger) -> None:
+    """Give the clock this ledger; what follows from it for clock and complaint is derived anew."""
+    _save(work, work.policies.get(complaint.policy_hash), clock, book)
+    opening.due(work, complaint, _earliest_due(of(work, complaint)))
+
+
 def _earliest_due(rows: Sequence[Clock]) -> datetime | None:
     """When we are late: the duties of external bodies are theirs."""
-    ours = (c.due_at for c in rows if c.state in _RUNNING and c.kind != "external")
+    ours = (c.due_at for c in rows if c.state in RUNNING and c.kind != "external")
     return min((at for at in ours if at is not None), default=None)
 
 
@@ -214,7 +212,7 @@ def _save(work: Work, policy: PolicyBundle, clock: Clock, book: Ledger) -> None:
     """Store the ledger and what follows from it."""
     rule, days = spec_of(policy, clock)
     climbs = book.running and not book.paused and not _new(work, clock)
-    fired = _fired(work, [clock.id]).get(clock.id, set()) if climbs else set()
+    fired = fired_rungs(work, [clock.id]).get(clock.id, set()) if climbs else set()
     for name, value in _derived(policy, rule, days, book, fired).items():
         setattr(clock, name, value)
     work.session.add(clock)
@@ -242,6 +240,15 @@ def _derived(
     }
 
 
+def fired_rungs(work: Work, clocks: Sequence[UUID]) -> dict[UUID, set[str]]:
+    """Rungs that have fired, by clock."""
+    rows = work.session.exec(select(Rung.clock_id, Rung.rung).where(col(Rung.clock_id).in_(clocks))).all()
+    found: dict[UUID, set[str]] = {}
+    for clock_id, rung in rows:
+        found.setdefault(clock_id, set()).add(rung)
+    return found
+
+
 def rung_times(
     policy: PolicyBundle, rule: ClockPolicy, days: BusinessCalendar, book: Ledger
 ) -> list[tuple[datetime, RungPolicy]]:
@@ -262,7 +269,7 @@ def rung_times(
     return sorted(((when(rung), rung) for rung in policy.sla.rungs(rule)), key=lambda pair: pair[0])
 
 
-def _used(book: Ledger, days: BusinessCalendar, at: datetime) -> float:
+def used(book: Ledger, days: BusinessCalendar, at: datetime) -> float:
     """Share of the budget used at an instant."""
     return answered(days, lambda enough: book.share(enough, at))
 
@@ -271,233 +278,18 @@ def _new(work: Work, clock: Clock) -> bool:
     return clock not in work.session or clock in work.session.new
 
 
-def _fired(work: Work, clocks: Sequence[UUID]) -> dict[UUID, set[str]]:
-    rows = work.session.exec(select(Rung.clock_id, Rung.rung).where(col(Rung.clock_id).in_(clocks))).all()
-    found: dict[UUID, set[str]] = {}
-    for clock_id, rung in rows:
-        found.setdefault(clock_id, set()).add(rung)
-    return found
-
-
-# -- the tick
-
-
-@dataclass(frozen=True)
-class Fired:
-    """One rung that has just fired."""
-
-    complaint: Complaint
-    clock: Clock
-    rung: RungPolicy
-    due_at: datetime
-    share: float
-
-
-def tick(store: Store, batch: int = 200, most: int = 20_000) -> int:
-    """Fire every rung that is due, in batches; any number of ticks may run at once. Catches up after downtime.
-
-    Where something of a batch fails, its complaints are taken one by one, so that only those wait that cannot be
-    calculated: they are tried again after `RETRY`, and operations are told.
-    """
-    total, seen = 0, 1
-    while seen and total < most:
-        try:
-            with store.work(SYSTEM) as work:
-                seen, fired = _tick(work, batch)
-        except (InterfaceError, OperationalError):
-            raise  # the database, not a complaint
-        except Exception:
-            seen, fired = _one_by_one(store, batch)
-        total += fired
-    return total
-
-
-def _due(work: Work, batch: int, only: UUID | None = None) -> Sequence[Complaint]:
-    """Complaints with a due rung, locked.
-
-    Locks complaints, never clocks first, in the order that every other writer has: no deadlock. Rows that another tick
-    holds are skipped before they count towards the batch, so that ticks share the work.
-    """
-    query = select(Complaint).join(Clock, col(Clock.complaint_id) == col(Complaint.id))
-    query = query.where(col(Clock.next_at) <= work.now).order_by(col(Clock.next_at)).limit(batch)
-    if only is not None:
-        query = query.where(Complaint.id == only)
-    return work.session.exec(query.with_for_update(of=Complaint, skip_locked=True)).all()
-
-
-def _one_by_one(store: Store, batch: int) -> tuple[int, int]:
-    """The batch again, each complaint in a transaction of its own: how many were looked at, how many rungs fired."""
-    with store.reading(SYSTEM) as work:
-        query = select(Clock.complaint_id).where(col(Clock.next_at) <= work.now).order_by(col(Clock.next_at))
-        ids = list(dict.fromkeys(work.session.exec(query.limit(batch)).all()))
-    seen = fired = 0
-    for complaint_id in ids:
-        try:
-            with store.work(SYSTEM) as work:
-                looked_at, rungs = _climb_all(work, _due(work, 1, complaint_id))
-            seen, fired = seen + looked_at, fired + rungs
-        except Exception as error:
-            _log.exception("The clocks of complaint %s cannot be calculated.", complaint_id)
-            with store.work(SYSTEM) as work:
-                _put_off(work, complaint_id, error)
-            seen += 1
-    return seen, fired
-
-
-def _put_off(work: Work, complaint_id: UUID, error: Exception) -> None:
-    """Try the complaint's clocks again later, and note it for operations."""
-    complaint = work.session.get_one(Complaint, complaint_id)
-    work.session.execute(
-        update(Clock)
-        .where(col(Clock.complaint_id) == complaint_id, col(Clock.next_at) <= work.now)
-        .values(next_at=work.now + RETRY)
-    )
-    marks.note_fault(work, complaint.reference, f"{type(error).__name__}: {error}"[:300])
-
-
-def _tick(work: Work, batch: int) -> tuple[int, int]:
-    return _climb_all(work, _due(work, batch))
-
-
-def _climb_all(work: Work, due: Sequence[Complaint]) -> tuple[int, int]:
-    """Let the clocks of locked complaints climb: how many were looked at, how many rungs fired."""
-    complaints = {c.id: c for c in due}
-    if not complaints:
-        return 0, 0
-    rows = work.session.exec(
-        select(Clock).where(col(Clock.complaint_id).in_(complaints), col(Clock.next_at) <= work.now)
-    ).all()
-    already = _fired(work, [r.id for r in rows])
-    climbed = [one for r in rows for one in _climb(work, complaints[r.complaint_id], r, already.get(r.id, set()))]
-    fired = _fire(work, climbed)
-    if fired:
-        reach("in_tick")
-        escalation.act(work, fired)
-    return len(complaints), len(fired)
-
-
-def _fire(work: Work, climbed: Sequence[Fired]) -> list[Fired]:
-    """Record the rungs; those recorded before are left out."""
-    if not climbed:
-        return []
-    rows = [
-        {
-            "clock_id": one.clock.id,
-            "rung": one.rung.key,
-            "at": work.now,
-            "due_at": one.due_at,
-            "lateness": (work.now - one.due_at).total_seconds(),
-            "actions": [str(a) for a in one.rung.actions],
-        }
-        for one in climbed
-    ]
-    statement = insert(Rung).values(rows).on_conflict_do_nothing().returning(col(Rung.clock_id), col(Rung.rung))
-    new = {(clock_id, rung) for clock_id, rung in work.session.execute(statement).all()}
-    return [one for one in climbed if (one.clock.id, one.rung.key) in new]
-
-
-def _climb(work: Work, complaint: Complaint, clock: Clock, already: set[str]) -> list[Fired]:
-    """The clock's rungs that are due; notes when the next one will be."""
-    policy = work.policies.get(complaint.policy_hash)
-    rule, days = spec_of(policy, clock)
-    book = Ledger.from_json(clock.ledger)
-    fired: list[Fired] = []
-    clock.next_at = None
-    for at, rung in rung_times(policy, rule, days, book):
-        if rung.key in already:
-            continue
-        if at > work.now:
-            clock.next_at = at
-            break
-        fired.append(Fired(complaint, clock, rung, at, _used(book, days, work.now)))
-    work.session.add(clock)
-    return fired
-
-
-# -- extension
+# -- for people
 
 
 def running(work: Work, complaint: Complaint, name: str) -> Clock:
     """The running clock called `profile.name`."""
     profile, _, clock_name = name.partition(".")
-    found = [c for c in of(work, complaint) if c.state in _RUNNING]
+    found = [c for c in of(work, complaint) if c.state in RUNNING]
     match = next((c for c in found if c.profile == profile and c.name == clock_name), None)
     if match is None:
         known = ", ".join(f"{c.profile}.{c.name}" for c in found) or "none"
         raise InvalidInput(f"no running clock {name!r}; running are: {known}", "clock")
     return match
-
-
-def request_extension(work: Work, complaint: Complaint, command: RequestExtension) -> None:
-    """Ask for more time; a lead decides before the old time is over."""
-    from complaints.services.transition import perform
-
-    clock = running(work, complaint, command.clock)
-    policy = work.policies.get(complaint.policy_hash)
-    rule, _ = spec_of(policy, clock)
-    if rule.extension is None:
-        raise Conflict(f"{command.clock} cannot be extended: its rule allows none.")
-    _within_cap(rule, Ledger.from_json(clock.ledger), command.days)
-    if clock.due_at is not None and clock.due_at <= work.now:
-        raise Conflict(
-            f"{command.clock} is over since {clock.due_at.isoformat(timespec='minutes')}; too late to extend."
-        )
-    perform(
-        work, complaint, "request_extension", reason=command.reason, data={"clock": command.clock, "by": command.days}
-    )
-    opening.open_step(
-        work,
-        complaint,
-        StepKind.EXTENSION,
-        context={"clock_id": str(clock.id), "clock": command.clock, "days": command.days, "reason": command.reason},
-        due_in=clock.due_at - work.now if clock.due_at else None,
-    )
-
-
-def _within_cap(rule: ClockPolicy, book: Ledger, days: int) -> None:
-    assert rule.extension is not None
-    if book.extra + days > rule.extension.most:
-        raise InvalidInput(
-            f"at most {rule.extension.most} {rule.budget.unit} in all, {book.extra} are granted already", "days"
-        )
-
-
-def decide_extension(work: Work, complaint: Complaint, step: Step, *, approve: bool, reason: str) -> None:
-    """Grant or refuse. Granting is refused once the old time is over; where the rule demands notice, every complainant
-    is told (`informing`). A notice that has not gone out when the old time is over raises an alarm (`watch`)."""
-    from complaints.services.transition import perform
-
-    name, days = step.context["clock"], int(step.context["days"])
-    if not approve:
-        perform(work, complaint, "refuse_extension", reason=reason, data={"clock": name})
-        return
-    clock = work.session.get_one(Clock, UUID(step.context["clock_id"]), with_for_update=True)
-    if clock.state not in _RUNNING or (clock.due_at is not None and clock.due_at <= work.now):
-        raise Conflict(f"{name} is over; it can no longer be extended. Refuse the request instead.")
-    policy = work.policies.get(complaint.policy_hash)
-    rule, _ = spec_of(policy, clock)
-    assert rule.extension is not None
-    if not {str(r) for r in work.actor.roles} & {str(r) for r in rule.extension.roles}:
-        raise Conflict(f"{name} may be extended by: {', '.join(rule.extension.roles)}.")
-    old, book = clock.due_at, Ledger.from_json(clock.ledger)
-    _within_cap(rule, book, days)  # another request may have been granted since this one was made
-    _save(work, policy, clock, book.extend(work.now, days, step.context["reason"]))
-    opening.due(work, complaint, _earliest_due(of(work, complaint)))
-    event = perform(
-        work,
-        complaint,
-        "extend",
-        reason=step.context["reason"],
-        audience=Audience.COMPLAINANT,
-        data={"clock": name, "by": days, "old": _text(old), "new": _text(clock.due_at)},
-    )
-    if rule.extension.notice:
-        told = {"reason": step.context["reason"], "old_due_at": _text(old)}
-        informing.inform(work, complaint, "extension_notice", str(event.seq), told, before=old)
-
-
-def _text(at: datetime | None) -> str | None:
-    return at.isoformat() if at is not None else None
 
 
 def summary(work: Work, complaint: Complaint) -> list[dict[str, Any]]:
@@ -516,7 +308,7 @@ def summary(work: Work, complaint: Complaint) -> list[dict[str, Any]]:
                 "started_at": clock.started_at,
                 "due_at": clock.due_at,
                 "stopped_at": clock.stopped_at,
-                "share": round(_used(book, spec_of(policy, clock)[1], book.stopped_at or work.now), 4),
+                "share": round(used(book, spec_of(policy, clock)[1], book.stopped_at or work.now), 4),
                 "verify_first": bool(profile and profile.verify_first),
                 "citation": profile.citation if profile else "",
             }

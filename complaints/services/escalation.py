@@ -4,20 +4,20 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from sqlmodel import col, select
 
-from complaints.domain.sla_policy import QuietHours, RungAction
+from complaints.domain.sla_policy import QuietHours, RungAction, RungPolicy
 from complaints.domain.vocabulary import OPEN, SEVERITIES, IntentKind, IntentState, Role, Severity, StepKind
 from complaints.services import holding, notices, opening, outbox, routing
-from complaints.store.tables import Complaint, Outbox, Person, Step
+from complaints.services.actions import reclassify
+from complaints.services.transition import perform, record
+from complaints.store.tables import Clock, Complaint, Outbox, Person, Step
 from complaints.store.unit import Work
-
-if TYPE_CHECKING:
-    from complaints.services.clocks import Fired
 
 #: Recipient of a message: a person, or a tag where nobody is there.
 Recipient = tuple[str, Person | None, tuple[str, ...]]
@@ -25,6 +25,17 @@ Recipient = tuple[str, Person | None, tuple[str, ...]]
 GATHER = timedelta(seconds=20)
 #: A digest that lists so many matters takes no more.
 DIGEST_MOST = 500
+
+
+@dataclass(frozen=True)
+class Fired:
+    """One rung that has just fired."""
+
+    complaint: Complaint
+    clock: Clock
+    rung: RungPolicy
+    due_at: datetime
+    share: float
 
 
 def act(work: Work, fired: Sequence[Fired]) -> None:
@@ -189,8 +200,6 @@ def _do(work: Work, one: Fired, action: RungAction) -> None:
 
 def _raise_severity(work: Work, one: Fired) -> None:
     """One worse (at most critical), as a change of class like any other: logged, and seen by the clocks."""
-    from complaints.services.actions import reclassify
-
     worse = SEVERITIES[max(0, SEVERITIES.index(Severity(one.complaint.severity)) - 1)]
     if one.complaint.status in OPEN:
         why = f"{one.clock.profile}.{one.clock.name} {one.rung.key}"
@@ -199,8 +208,6 @@ def _raise_severity(work: Work, one: Fired) -> None:
 
 def _reassign(work: Work, complaint: Complaint) -> None:
     """Give the open investigation to the least loaded other member of the team, and tell them."""
-    from complaints.services.transition import perform
-
     for step in opening.open_steps(work, complaint):
         if step.kind != StepKind.INVESTIGATION:
             continue
@@ -233,8 +240,6 @@ def _open_review(work: Work, one: Fired) -> None:
 
 
 def _log(work: Work, one: Fired) -> None:
-    from complaints.services.transition import record
-
     record(
         work,
         one.complaint,

@@ -46,7 +46,7 @@ from complaints.domain.vocabulary import (
     StepKind,
     StepState,
 )
-from complaints.services import actions, clocks, decision, holding, remedies, response, routing
+from complaints.services import actions, decision, extension, holding, remedies, response, routing
 from complaints.services.transition import lock, perform, record, wake
 from complaints.store.tables import Complaint, Person, Step
 from complaints.store.unit import Work
@@ -290,7 +290,7 @@ def _closure(work: Work, complaint: Complaint, step: Step, form: ClosureForm) ->
 
 
 def _extension(work: Work, complaint: Complaint, step: Step, form: ExtensionForm) -> None:
-    clocks.decide_extension(work, complaint, step, approve=form.approve, reason=form.reason)
+    extension.decide(work, complaint, step, approve=form.approve, reason=form.reason)
 
 
 def _management_review(work: Work, complaint: Complaint, step: Step, form: ManagementReviewForm) -> None:

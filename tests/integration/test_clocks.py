@@ -22,7 +22,7 @@ from complaints.domain.ledger import Ledger
 from complaints.domain.policy import PolicyBundle
 from complaints.domain.ports import SYSTEM
 from complaints.domain.vocabulary import Role, StepKind
-from complaints.services import clocks, figures, notices, watch
+from complaints.services import clocks, figures, ladders, notices, watch
 from complaints.store.tables import Clock
 from tests.integration.desk import CUSTOMER, FINDINGS, GATEWAY, START, Desk, bundle
 
@@ -108,7 +108,7 @@ def test_pain_03_nothing_is_late_while_it_waits(desk: Desk) -> None:
     case = desk.submit()
     desk.act(case, desk.agent, "ask_third_party", party="Carrier", question="Where was it?")
     desk.at += 90 * DAY
-    assert clocks.tick(desk.store) == 0
+    assert ladders.tick(desk.store) == 0
     paused = desk.clocks(case)["default.resolve"]
     assert (paused.state, paused.due_at) == ("paused", None)
     with desk.store.reading(SYSTEM) as work:
@@ -227,7 +227,7 @@ def test_pain_09_a_reopened_case_is_not_overdue_at_once(desk: Desk) -> None:
     running = {name: c for name, c in desk.clocks(case).items() if c.state == "running"}
     assert set(running) == {"default.investigate", "default.resolve"}
     assert all(c.round == 2 and c.due_at and c.due_at > desk.now() + 4 * DAY for c in running.values())
-    assert clocks.tick(desk.store) == 0
+    assert ladders.tick(desk.store) == 0
 
 
 def test_a_case_that_ended_without_an_answer_owes_one_anew_when_it_is_reopened(desk: Desk) -> None:
@@ -238,7 +238,7 @@ def test_a_case_that_ended_without_an_answer_owes_one_anew_when_it_is_reopened(d
     final = desk.clocks(case)["fca.final"]
     assert (final.round, final.state, final.started_at) == (2, "running", desk.now())
     assert desk.complaint(case).due_at is not None
-    assert clocks.tick(desk.store) == 0, "nothing is late at once"
+    assert ladders.tick(desk.store) == 0, "nothing is late at once"
 
 
 def test_new_facts_restart_the_clock_whose_rule_says_so(desk: Desk) -> None:
@@ -361,7 +361,7 @@ def test_new_facts_after_the_response_restart_nothing_and_a_closed_case_never_es
     assert desk.complaint(case).status == "closed"
     assert {c.state for c in rows(desk, case)} <= {"met", "missed", "cancelled"}
     desk.at += 60 * DAY
-    assert clocks.tick(desk.store) == 0
+    assert ladders.tick(desk.store) == 0
 
 
 def test_an_appeal_that_goes_to_a_body_which_closes_leaves_no_clock_running(desk: Desk) -> None:
@@ -377,7 +377,7 @@ def test_an_appeal_that_goes_to_a_body_which_closes_leaves_no_clock_running(desk
     assert {c.state for c in rows(desk, case)} == {"met"}
     assert desk.complaint(case).due_at is None
     desk.at += 60 * DAY
-    assert clocks.tick(desk.store) == 0
+    assert ladders.tick(desk.store) == 0
 
 
 def test_an_acknowledgment_that_comes_back_after_the_end_is_owed_all_the_same(desk: Desk) -> None:
@@ -472,7 +472,7 @@ def test_the_duty_is_real_beyond_the_years_that_the_calendar_knows(desk: Desk) -
         assert clocks.summary(work, desk.complaint(case))
     assert {row.day.year for row in explained(desk, case, "default.resolve").days if not row.known} == {2028}
     desk.at += 30 * DAY
-    assert clocks.tick(desk.store) > 0
+    assert ladders.tick(desk.store) > 0
     late = desk.clocks(case)["default.resolve"]
     with desk.store.reading(SYSTEM) as work:
         used = next(c for c in clocks.summary(work, desk.complaint(case)) if c["clock"] == "default.resolve")
@@ -787,7 +787,7 @@ def test_clocks_are_functions_of_events(desk: Desk) -> None:
     desk.act(case, desk.agent, "third_party_replied", answer="Nothing.")
     desk.act(case, desk.lead, "reclassify", severity="serious", reason="Worse.")
     desk.at += 9 * DAY
-    clocks.tick(desk.store)
+    ladders.tick(desk.store)
     desk.complete(case, desk.agent, StepKind.INVESTIGATION, **FINDINGS)
     row = desk.complaint(case)
     log = [LogEntry(e.kind, e.at, e.from_status, e.to_status, e.data) for e in desk.events(case)]
@@ -823,7 +823,7 @@ def test_pain_17_a_failing_mail_server_never_blocks_the_case(desk: Desk) -> None
     assert desk.complaint(case).status == "investigating"
     assert desk.clocks(case)["default.ack"].state == "running", "not handed over, not acknowledged"
     desk.at += 30 * HOUR
-    assert clocks.tick(desk.store) == 2, "and the lead is told"
+    assert ladders.tick(desk.store) == 2, "and the lead is told"
     desk.sender.failures = []
     for intent in desk.outbox(state="pending"):
         desk.at = max(desk.at, intent.next_at)

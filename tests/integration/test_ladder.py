@@ -28,7 +28,7 @@ from complaints.domain.ledger import Ledger
 from complaints.domain.ports import SYSTEM
 from complaints.domain.sla_policy import QuietHours
 from complaints.domain.vocabulary import Role, StepKind
-from complaints.services import clocks, escalation, intake, marks, watch
+from complaints.services import escalation, intake, ladders, marks, watch
 from complaints.services.escalation import after_quiet
 from complaints.store.tables import Outbox, Rung
 from complaints.store.unit import Work
@@ -68,7 +68,7 @@ def told(desk: Desk, kind: str) -> list[Outbox]:
 
 
 def tick(desk: Desk) -> int:
-    fired = clocks.tick(desk.store)
+    fired = ladders.tick(desk.store)
     desk.drain()
     return fired
 
@@ -196,7 +196,7 @@ def _roll_back(desk: Desk) -> None:
 
     def doomed() -> None:
         with desk.store.work(SYSTEM) as work:
-            clocks._tick(work, 10)
+            ladders._tick(work, 10)
             raise ZeroDivisionError
 
     with pytest.raises(ZeroDivisionError):
@@ -210,7 +210,7 @@ _TICKER = """
 import sys, time
 from datetime import datetime
 from complaints import crashpoints
-from complaints.services import clocks
+from complaints.services import ladders
 from complaints.store.engine import make_engine
 from complaints.store.unit import Store
 from config.policybook import StoredPolicies
@@ -218,14 +218,14 @@ from config.policybook import StoredPolicies
 url, now, point, batch = sys.argv[1], datetime.fromisoformat(sys.argv[2]), sys.argv[3], int(sys.argv[4])
 engine = make_engine(url)
 store = Store(engine, StoredPolicies(engine, lambda: now), lambda: now)
-with store.reading(clocks.SYSTEM) as work:
+with store.reading(ladders.SYSTEM) as work:
     work.policy
 print("ready", flush=True)
 sys.stdin.readline()
 crashpoints.arm(point or None)
 total = 0
 for _ in range(50):
-    total += clocks.tick(store, batch=batch)
+    total += ladders.tick(store, batch=batch)
     time.sleep(0.02)
 print(total, flush=True)
 """
@@ -278,9 +278,9 @@ def test_ticks_share_the_work_instead_of_waiting_for_each_other(desk: Desk) -> N
     many(desk, 40)
     desk.at += HOUR
     with desk.store.work(SYSTEM) as work:
-        seen, _ = clocks._tick(work, 10)
+        seen, _ = ladders._tick(work, 10)
         assert seen == 10
-        assert clocks.tick(desk.store) == 30, "what another tick holds is skipped, the rest is not"
+        assert ladders.tick(desk.store) == 30, "what another tick holds is skipped, the rest is not"
     assert len(rungs(desk)) == 40
 
 
@@ -292,7 +292,7 @@ def test_pain_08_a_burst_for_one_person_is_one_message(desk: Desk) -> None:
     ladder(desk, at(0.5, "notify_lead"))
     many(desk, 60)
     desk.at += HOUR
-    assert clocks.tick(desk.store, batch=7) == 60, "many batches"
+    assert ladders.tick(desk.store, batch=7) == 60, "many batches"
     desk.drain()
     assert desk.sender.to("zhao@desk.example") == [], "the digest waits for what else the burst brings"
     (digest,) = told(desk, "digest")
@@ -469,26 +469,26 @@ def test_a_complaint_that_cannot_be_calculated_holds_up_no_other(desk: Desk) -> 
     with desk.engine.begin() as connection:
         connection.execute(text("update clock set ledger = '{}' where complaint_id = :id"), {"id": bad})
     desk.at += 60 * MINUTE
-    assert clocks.tick(desk.store) == 2
+    assert ladders.tick(desk.store) == 2
     assert {r.clock_id for r in rungs(desk)}.isdisjoint({c.id for c in desk.clocks(bad).values()})
-    assert clocks.tick(desk.store) == 0, "it is not tried again at once"
+    assert ladders.tick(desk.store) == 0, "it is not tried again at once"
     reference = desk.complaint(bad).reference
     with desk.store.work(SYSTEM) as work:
         assert list(marks.faults(work)) == [reference]
         assert watch.clocks_fail(work)
     (alarm,) = told(desk, "operations_alert")
     assert reference in alarm.payload["context"]["detail"]
-    desk.at += clocks.RETRY
-    assert clocks.tick(desk.store) == 0
+    desk.at += ladders.RETRY
+    assert ladders.tick(desk.store) == 0
     with desk.engine.begin() as connection:
         healthy = Ledger.start(START, Budget(100, Unit.MINUTES)).to_json()
         connection.execute(
             text("update clock set ledger = cast(:book as jsonb) where complaint_id = :id"),
             {"id": bad, "book": json.dumps(healthy)},
         )
-    desk.at += clocks.RETRY
-    assert clocks.tick(desk.store) == 1, "mended, it climbs"
-    desk.at += 3 * clocks.RETRY
+    desk.at += ladders.RETRY
+    assert ladders.tick(desk.store) == 1, "mended, it climbs"
+    desk.at += 3 * ladders.RETRY
     with desk.store.work(SYSTEM) as work:
         assert marks.faults(work) == {}
         assert not watch.clocks_fail(work)
@@ -499,14 +499,14 @@ def test_a_rung_whose_action_fails_holds_up_no_other(desk: Desk, monkeypatch: py
     cases = many(desk, 3)
     real = escalation._raise_severity
 
-    def fails(work: Work, one: clocks.Fired) -> None:
+    def fails(work: Work, one: ladders.Fired) -> None:
         if one.complaint.id == cases[1]:
             raise ValueError("no such team")
         real(work, one)
 
     monkeypatch.setattr(escalation, "_raise_severity", fails)
     desk.at += 60 * MINUTE
-    assert clocks.tick(desk.store) == 2
+    assert ladders.tick(desk.store) == 2
     assert [desk.complaint(c).severity for c in cases] == ["serious", "moderate", "serious"]
     assert desk.breaks(cases[1]) == []
 

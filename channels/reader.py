@@ -10,6 +10,7 @@ import codecs
 import csv
 import io
 import json
+import re
 from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -28,6 +29,8 @@ _CHUNK = 1 << 20
 _BOMS = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
 #: What a line without any cell consists of.
 _BLANK = "\r\n\t ,;|"
+#: A first line that only names the delimiter.
+_TOLD = re.compile(r'"?sep=([,;|\t])"?', re.IGNORECASE)
 _MARK = "complaints.mark"
 csv.field_size_limit(RECORD_LIMIT)
 
@@ -78,6 +81,10 @@ class Reader:
         encoding: str | None = None,
     ) -> None:
         self._mapping, self._now, self._zone = mapping, now, zone
+        if not path.exists():
+            raise InvalidInput("there is no such file", str(path))
+        if not path.is_file():
+            raise InvalidInput("is no ordinary file; save what it says as one (a pipe cannot be read twice)", str(path))
         self.size = path.stat().st_size
         self._raw: BinaryIO = path.open("rb")
         try:
@@ -117,12 +124,10 @@ class Reader:
         return Binding(self._mapping, header, self._now, self._zone)
 
     def _from_csv(self) -> Iterator[Row | BadRow]:
-        line, head = self._lines.next()
-        while line and not head.strip(_BLANK):
-            line, head = self._lines.next()
-        if not line:
-            raise InvalidInput("The file is empty. Its first line must name the columns.", "file")
-        delimiter = max(",;\t|", key=head.count)
+        line, head = self._first_line()
+        if told := _TOLD.fullmatch(head.strip()):  # as spreadsheets write it, before the names of the columns
+            line, head = self._first_line()
+        delimiter = told[1] if told else max(",;\t|", key=head.count)
         self._lines.push([(line, head)])
         first = next(_records(self._lines, delimiter))
         if isinstance(first, BadRow):
@@ -130,6 +135,14 @@ class Reader:
         binding = self._bind(first[1])
         for record in _records(self._lines, delimiter):
             yield record if isinstance(record, BadRow) else _row(binding, *record)
+
+    def _first_line(self) -> tuple[int, str]:
+        line, head = self._lines.next()
+        while line and not head.strip(_BLANK):
+            line, head = self._lines.next()
+        if not line:
+            raise InvalidInput("The file is empty. Its first line must name the columns.", "file")
+        return line, head
 
     def _from_jsonl(self) -> Iterator[Row | BadRow]:
         bind = lru_cache(maxsize=64)(self._bind)

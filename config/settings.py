@@ -126,6 +126,13 @@ class Settings(BaseSettings):
                 raise ValueError(f"{value!r} is no origin; write https://shop.example, without a path")
         return values
 
+    @field_validator("prefect_api", "public_url")
+    @classmethod
+    def _address(cls, value: str | None) -> str | None:
+        if value and not re.match(r"https?://[^\s/]+\S*$", value):
+            raise ValueError("is no address; write http://host:port or https://host, with what follows")
+        return value
+
     @field_validator("oidc_issuer")
     @classmethod
     def _issuer(cls, value: str) -> str:
@@ -137,6 +144,12 @@ class Settings(BaseSettings):
     def _sign_on(self) -> Settings:
         if self.oidc_issuer and not self.oidc_client_id:
             raise ValueError("oidc_client_id: name our client id at the provider, or leave the issuer empty")
+        return self
+
+    @model_validator(mode="after")
+    def _ports(self) -> Settings:
+        if self.prefect_api is None and self.web_port == self.prefect_port:
+            raise ValueError(f"prefect_port: the web process has port {self.web_port}; give the Prefect server another")
         return self
 
     @field_validator("home", "policy_dir")
@@ -203,7 +216,8 @@ class Settings(BaseSettings):
 
     def archive_url(self) -> str:
         """fsspec URL of the archive."""
-        return self.archive or (self.home / "archive").resolve().as_uri()
+        # not `as_uri`: fsspec takes what follows the scheme as it stands, and %E6 would be a folder of that name
+        return self.archive or f"file://{self.home / 'archive'}"
 
 
 def _plain(url: URL) -> str:
@@ -212,7 +226,10 @@ def _plain(url: URL) -> str:
 
 def _reachable(host: str) -> str:
     """What a process on this machine calls to reach what listens on `host`."""
-    return "127.0.0.1" if host in ("", "0.0.0.0", "::") else host
+    if host in ("", "0.0.0.0"):
+        return "127.0.0.1"
+    plain = "::1" if host == "::" else host
+    return f"[{plain}]" if ":" in plain else plain
 
 
 def kept_secret(home: Path, name: str) -> str:

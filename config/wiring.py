@@ -147,7 +147,7 @@ class App:
     @cached_property
     def dispatcher(self) -> Dispatcher:
         """Acts on outbox rows."""
-        files = CaseFiles(self.blobs)
+        files = CaseFiles(self.blobs, self.settings.archive_url())
         return Dispatcher(self.store, self.renderer, self.sender, self.runs, HttpHook(), self.tracking.url, files)
 
     @cached_property

@@ -8,13 +8,16 @@ from typing import Annotated
 
 import typer
 from rich.text import Text
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import OperationalError, ProgrammingError
 
 from complaints.domain.errors import ComplaintsError
 from deployments.commands import acting, cases, demo, importing, operations, policies, staff, up, work
 from deployments.commands.examples import epilog
 from deployments.commands.output import err
 from deployments.stack.external_postgres import reason
+
+#: SQLSTATEs (PostgreSQL, appendix A) of a statement that finds no such schema, table or column.
+_NO_SCHEMA = frozenset({"3F000", "42P01", "42703"})
 
 app = typer.Typer(
     name="complaints",
@@ -92,8 +95,16 @@ def main() -> None:
     except OperationalError as error:
         why = reason(error.orig or error)
         _refuse(f"The database cannot be reached: {why}. Is the system up? Start it with `complaints up`.")
+    except ProgrammingError as error:
+        if getattr(error.orig, "sqlstate", None) not in _NO_SCHEMA:
+            raise
+        _refuse("The database has not the tables of this version. Start the system once with `complaints up`.")
     except BrokenPipeError:
         sys.exit(0)
+    except OSError as error:
+        if error.filename is None:
+            raise
+        _refuse(f"{error.filename} cannot be used: {error.strerror}.")
 
 
 if __name__ == "__main__":

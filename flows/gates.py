@@ -29,6 +29,8 @@ from tasks.server import ask
 
 #: Field of an answer that is none: the product's own service finished the step and only wakes the run.
 WOKEN = "woken"
+#: Answers of one gate that are read, the oldest first; each time the run was woken there left one.
+_MOST = 10_000
 #: A run in another state was cancelled or ended while its segment ran.
 _ALIVE = frozenset({"PAUSED", "SCHEDULED", "PENDING", "RUNNING"})
 
@@ -55,7 +57,7 @@ def _may_be_answered(run: FlowRun) -> bool:
 
 
 async def _answer(client: PrefectClient, run: FlowRun, gate: str) -> dict[str, Any] | None:
-    wanted = {"prefix": f"answer-{_slug(gate)}--", "limit": 50}
+    wanted = {"prefix": f"answer-{_slug(gate)}--", "limit": _MOST}
     found = await ask(client, "POST", f"/flow_runs/{run.id}/input/filter", wanted)
     values = [json.loads(entry["value"]) for entry in found]
     typed = [value for value in values if WOKEN not in value]

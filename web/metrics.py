@@ -52,7 +52,11 @@ class House(Collector):
                 "Age of the oldest complaint without a flow run.",
                 figures.oldest_unlaunched,
             ),
-            ("complaints_outbox_oldest_seconds", "Age of the oldest pending intent.", figures.oldest_pending),
+            (
+                "complaints_outbox_oldest_seconds",
+                "How long the oldest pending intent has been due.",
+                figures.oldest_pending,
+            ),
         ):
             yield GaugeMetricFamily(name, what, age or 0.0)
 

@@ -15,7 +15,7 @@ from http import HTTPStatus
 from typing import Any, Generic, TypeVar
 
 import httpx
-from sqlalchemy import func, text
+from sqlalchemy import case, func, text
 from sqlalchemy.exc import SQLAlchemyError
 from sqlmodel import col, select
 
@@ -84,7 +84,9 @@ class Pulse:
             by_status = ask(select(Complaint.status, func.count()).group_by(col(Complaint.status))).all()
             live = col(Outbox.state) != IntentState.DONE
             by_state = ask(select(Outbox.state, func.count()).where(live).group_by(col(Outbox.state))).all()
-            pending = ask(select(func.min(Outbox.created_at)).where(Outbox.state == IntentState.PENDING)).one()
+            # what waits by plan (quiet hours, a digest being gathered, the loop brake) is not late before its time
+            since = case((col(Outbox.attempts) == 0, col(Outbox.next_at)), else_=col(Outbox.created_at))
+            pending = ask(select(func.min(since)).where(Outbox.state == IntentState.PENDING)).one()
             waiting = (col(Complaint.run_id).is_(None), text(f"complaint.{NOT_OVER}"))
             unlaunched, oldest = ask(select(func.count(), func.min(Complaint.created_at)).where(*waiting)).one()
             return Figures(

@@ -62,6 +62,11 @@ def write_bag(
     return BagReceipt(fs.unstrip_protocol(path), sha256, size, files)
 
 
+def place(url: str) -> str:
+    """Where the bag at `url` lies in its archive, `<year of closing>/<reference>.zip`, wherever that is moved."""
+    return "/".join(url.rsplit("/", 2)[1:])
+
+
 def safe_name(name: str) -> str:
     """A client's file name as a path segment: letters, digits, dot, dash and underscore, at most 100 bytes."""
     plain = re.sub(r"[^\w.\-]+", "_", unicodedata.normalize("NFC", name)).strip("._") or "file"

@@ -8,32 +8,44 @@ from typing import Literal
 
 import fsspec
 
-from complaints.archive.bag import digest_of
+from complaints.archive.bag import digest_of, place
 from complaints.domain.errors import Retryable
 from complaints.store.blobs import Blobs
 
 
 class CaseFiles:
-    """Bags wherever fsspec reaches them, attachments in `blobs`."""
+    """Bags wherever fsspec reaches them, attachments in `blobs`.
 
-    def __init__(self, blobs: Blobs) -> None:
-        self._blobs = blobs
+    A bag is looked for in `archive`, today's, before where it was written: that may be another installation's by now,
+    from which this one was restored.
+    """
+
+    def __init__(self, blobs: Blobs, archive: str) -> None:
+        self._blobs, self._archive = blobs, archive
 
     def condition(self, url: str, sha256: str) -> Literal["as_written", "altered", "gone"]:
         """How the bag at `url` is, of which `sha256` was recorded. Raises `Retryable` when the archive is away."""
         with _within_reach(url):
-            fs, path = fsspec.core.url_to_fs(url)
-            if not fs.exists(path):
+            found = self._found(url)
+            if found is None:
                 return "gone"
+            fs, path = found
             with fs.open(path, "rb") as stream:
                 return "as_written" if digest_of(stream) == sha256 else "altered"
 
     def remove_bag(self, url: str) -> None:
         """Remove the bag, if it is there. Raises `Retryable` when the archive is away."""
         with _within_reach(url):
-            fs, path = fsspec.core.url_to_fs(url)
-            if fs.exists(path):
+            if found := self._found(url):
+                fs, path = found
                 fs.rm_file(path)
+
+    def _found(self, url: str) -> tuple[fsspec.AbstractFileSystem, str] | None:
+        for each in (f"{self._archive.rstrip('/')}/{place(url)}", url):
+            fs, path = fsspec.core.url_to_fs(each)
+            if fs.exists(path):
+                return fs, path
+        return None
 
     def remove_attachment(self, sha256: str) -> None:
         """Remove the stored file, if it is there."""

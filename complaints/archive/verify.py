@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import fsspec
 
-from complaints.archive.bag import DECLARATION, digest_of
+from complaints.archive.bag import DECLARATION, digest_of, place
 from complaints.store.chain import verify_entries
 
 _TAG_FILES = frozenset({"bagit.txt", "bag-info.txt", "manifest-sha256.txt", "tagmanifest-sha256.txt"})
@@ -31,14 +31,14 @@ def verify(fs_url: str, known: Mapping[str, str] | None = None) -> Iterator[Verd
     """Check every bag below `fs_url`, in order of their paths.
 
     `known` is what the complaints' rows say, URL → SHA-256 of the file: with it, bags that are gone or were replaced
-    by other valid ones are found too.
+    by other valid ones are found too. The archive may have been moved since.
     """
     fs, root = fsspec.core.url_to_fs(fs_url)
-    left = dict(known or {})
+    left = {place(url): (url, sha256) for url, sha256 in (known or {}).items()}
     for path in sorted(fs.find(root)) if fs.exists(root) else []:
         if path.endswith(".zip"):
-            yield verify_one(fs, path, left.pop(fs.unstrip_protocol(path), None))
-    yield from (Verdict(url, False, ("the bag is gone",)) for url in sorted(left))
+            yield verify_one(fs, path, left.pop(place(path), ("", None))[1])
+    yield from (Verdict(url, False, ("the bag is gone",)) for url, _ in sorted(left.values()))
 
 
 def verify_one(fs: fsspec.AbstractFileSystem, path: str, sha256: str | None = None) -> Verdict:

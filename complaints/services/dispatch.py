@@ -6,6 +6,7 @@ repeated: runs are keyed, files overwrite themselves, and a mail bears the same 
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -14,6 +15,7 @@ from typing import Any, ClassVar
 from uuid import UUID
 
 from sqlalchemy import update
+from sqlalchemy.exc import SQLAlchemyError
 from sqlmodel import col, func, select
 
 from complaints.crashpoints import reach
@@ -45,6 +47,7 @@ from complaints.store.columns import new_id
 from complaints.store.tables import Attachment, Complaint, Outbox, Party
 from complaints.store.unit import Store, Work
 
+_log = logging.getLogger(__name__)
 #: How long one attempt may take before another process tries.
 LEASE = timedelta(seconds=45)
 #: A run that is about to suspend cannot be woken yet; try again this much later.
@@ -103,6 +106,11 @@ class Dispatcher:
             return self._failed(intent, error, final=False)
         except (Permanent, ComplaintsError) as error:
             return self._failed(intent, error, final=True)
+        except SQLAlchemyError:
+            raise  # the lease runs out, and another attempt follows
+        except Exception as error:  # a bug, here or in a provider's plugin: it must not stop the intents beside it
+            _log.exception("intent %s (%s) failed unexpectedly", intent.id, intent.key)
+            return self._failed(intent, error, final=False)
 
     def _recorded(self, intent_id: UUID) -> Outbox | None:
         with self.store.reading(SYSTEM) as work:
@@ -141,11 +149,12 @@ class Dispatcher:
                 ).all()
             )
 
-    def _failed(self, intent: Outbox, error: ComplaintsError, *, final: bool) -> Result:
+    def _failed(self, intent: Outbox, error: Exception, *, final: bool) -> Result:
         with self.store.work(SYSTEM) as work:
             row = work.session.get_one(Outbox, intent.id, with_for_update=True)
             limits = work.policy.notifications
-            row.last_error = str(error)[:2000]
+            told = str(error) if isinstance(error, ComplaintsError) else repr(error)
+            row.last_error = told.replace("\0", "")[:2000]
             if final or (row.attempts >= limits.attempts and row.kind in (IntentKind.NOTIFY, IntentKind.WEBHOOK)):
                 row.state = IntentState.DEAD
                 work.session.add(row)

@@ -5,17 +5,18 @@ A file is written to `root/incoming/`, flushed to disk, then renamed: under its 
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import re
 import secrets
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from complaints.domain.errors import NotFound
+from complaints.domain.errors import NotFound, Retryable
 from complaints.domain.filetype import too_large
 
 #: Bytes from the beginning of a file that are kept to find out what it is.
@@ -38,7 +39,8 @@ class Upload:
     def __init__(self, blobs: Blobs, limit: int) -> None:
         self._blobs, self._limit = blobs, limit
         self._path = blobs.incoming / secrets.token_hex(16)
-        self._file = self._path.open("xb")
+        with _room():
+            self._file = self._path.open("xb")
         self._digest = hashlib.sha256()
         self.size, self.head = 0, b""
 
@@ -50,23 +52,26 @@ class Upload:
         if len(self.head) < HEAD:
             self.head += chunk[: HEAD - len(self.head)]
         self._digest.update(chunk)
-        self._file.write(chunk)
+        with _room():
+            self._file.write(chunk)
 
     def keep(self) -> Blob:
         """Make it permanent, durable before this returns."""
-        self._file.flush()
-        os.fsync(self._file.fileno())
-        self._file.close()
         digest = self._digest.hexdigest()
         target = self._blobs.path(digest)
-        target.parent.mkdir(exist_ok=True)
-        os.replace(self._path, target)
-        _sync(target.parent)
+        with _room():
+            self._file.flush()
+            os.fsync(self._file.fileno())
+            self._file.close()
+            target.parent.mkdir(exist_ok=True)
+            os.replace(self._path, target)
+            _sync(target.parent)
         return Blob(digest, self.size, self.head)
 
     def discard(self) -> None:
         """Close and remove what was not kept."""
-        self._file.close()
+        with suppress(OSError):  # what could not be written is tried again in closing
+            self._file.close()
         self._path.unlink(missing_ok=True)
 
 
@@ -106,6 +111,17 @@ class Blobs:
         if path.exists():
             path.unlink(missing_ok=True)
             _sync(path.parent)
+
+
+@contextmanager
+def _room() -> Iterator[None]:
+    """A full disk is nobody's bug, and passes: `Retryable`."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        raise Retryable("There is no room to keep the file. Send it again later.") from error
 
 
 def _sync(folder: Path) -> None:

@@ -79,8 +79,10 @@ def verify_entries(entries: Iterable[Mapping[str, Any]], head: str, count: int) 
         if digest_body(each["previous"], body) != each["hash"]:
             breaks.append(Break(expected, "its content was changed"))
         previous = each["hash"]
-    if expected != count:
+    if expected < count:
         breaks.append(Break(expected + 1, f"{count - expected} events at the end are missing"))
+    elif expected > count:
+        breaks.append(Break(count + 1, f"{expected - count} events were added at the end"))
     elif previous != head and (count or head):
         breaks.append(Break(expected, "the head in the complaint's row does not match the last event"))
     return breaks

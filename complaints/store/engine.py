@@ -30,6 +30,7 @@ def make_engine(url: str, *, pool: int = 8, application: str = "complaints") -> 
         pool_size=pool,
         max_overflow=pool,
         pool_recycle=1800,
+        hide_parameters=True,  # what a statement was given is people's words: not for logs, nor for Prefect
         json_serializer=_dumps,
         json_deserializer=_loads,
         connect_args={

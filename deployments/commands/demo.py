@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import signal
 import sys
 import threading
@@ -62,8 +61,6 @@ def demo(
     """
     base = load_settings()
     home = base.home / "demo"
-    if home.exists() and not keep:
-        shutil.rmtree(home)
     changed = {"HOME": str(home), "POLICY_DIR": str(_CONFIG / "policies" / "demo"), "CLOCK_SECONDS": "2"}
     for name, value in changed.items():
         os.environ[f"COMPLAINTS_{name}"] = value
@@ -73,7 +70,7 @@ def demo(
     began = time.monotonic()
     say("Starting the system on embedded parts", "bold")
     try:
-        with Stack(settings, say=lambda line: say(f"  {line}")) as stack:
+        with Stack(settings, say=lambda line: say(f"  {line}"), fresh=not keep) as stack:
             say(f"  ready after {time.monotonic() - began:.1f} s")
             app = App(settings)
             office = Office.staff(app, f"{settings.web_url}/api/v1")

@@ -37,7 +37,7 @@ class Tally:
 
 
 def import_file(
-    file: Annotated[Path, typer.Argument(exists=True, dir_okay=False, readable=True, help="CSV or JSON lines.")],
+    file: Annotated[Path, typer.Argument(help="CSV or JSON lines.")],
     map_: Annotated[
         str, typer.Option("--map", help="Mapping: generic, cfpb, or the path of a .toml file.")
     ] = "generic",

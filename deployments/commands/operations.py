@@ -13,6 +13,7 @@ from sqlmodel import col, func, select
 
 from complaints.archive.verify import verify as verify_bags
 from complaints.domain.errors import ComplaintsError, NotFound
+from complaints.domain.reference import parse
 from complaints.domain.vocabulary import IntentState, Status
 from complaints.services import disposal, marks, postroom, reading, reconcile, trail
 from complaints.services import people as people_service
@@ -90,41 +91,50 @@ def audit_verify(
     reference: Annotated[str | None, typer.Argument(help="Only this complaint; without it, all.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """Check the hash chain of the case logs. Exit code 1 when anything was edited, removed or inserted.
+    """Check the hash chain of the case logs, and of the log of administration where no complaint is named.
 
-    An erased complaint has no log; it is counted, and looked up in the log of administration.
+    Exit code 1 when anything was edited, removed or inserted. An erased complaint has no log; it is counted, and looked
+    up in the log of administration.
     """
-    broken: list[dict[str, Any]] = []
-    checked = erased = 0
-    with app().store.reading(OPERATOR) as work, Progress(console=err, transient=True, disable=as_json) as progress:
+    verdict, erased, house = _audited(reference, quiet=as_json)
+    broken = [{"reference": name, "seq": seq, "what": what} for name, seq, what in verdict.broken]
+    gone = f" ({erased} erased: their logs are gone)" if erased else ""
+    lines = [f"{verdict.checked} case logs checked{gone}, {len(broken)} breaks."]
+    found: dict[str, Any] = {"checked": verdict.checked, "erased": erased, "broken": broken}
+    rows = list(verdict.broken)
+    if house is not None:
+        in_house = [{"entry": entry, "what": what} for _, entry, what in house.broken]
+        found["administration"] = {"checked": house.checked, "broken": in_house}
+        lines.append(f"{house.checked} entries of the log of administration checked, {len(in_house)} breaks.")
+        rows += [("administration", entry, what) for _, entry, what in house.broken]
+    emit(found, as_json, *lines, *([table("Breaks", ("reference", "event", "what"), rows)] if rows else []))
+    if rows:
+        sys.exit(1)
+
+
+def _audited(reference: str | None, quiet: bool) -> tuple[trail.Verdict, int, trail.Verdict | None]:
+    """What the check of the case logs found, how many cases were erased, and the same for the log of administration."""
+    checked, erased, broken = 0, 0, list[tuple[str, int, str]]()
+    with app().store.reading(OPERATOR) as work, Progress(console=err, transient=True, disable=quiet) as progress:
         # one moment for heads and events: the system goes on writing meanwhile
         work.session.connection(execution_options={"isolation_level": "REPEATABLE READ"})
         query = select(  # type: ignore[call-overload]  # more columns than its overloads know
             Complaint.id, Complaint.reference, Complaint.status, Complaint.chain_head, Complaint.event_count
         )
-        if reference:
-            query = query.where(Complaint.reference == reference)
+        if reference is not None:
+            query = query.where(Complaint.reference == parse(reference))
         rows = work.session.exec(query.order_by(col(Complaint.id))).all()
-        if reference and not rows:
+        if reference is not None and not rows:
             raise NotFound("complaint", reference)
         for complaint_id, name, status, head, count in progress.track(rows, description="Checking case logs"):
             events = work.session.exec(
                 select(Event).where(Event.complaint_id == complaint_id).order_by(col(Event.seq))
             ).all()
             checked, erased = checked + 1, erased + (status == Status.ERASED)
-            wrong = trail.breaks(work, name, status, events, head, count)
-            broken += [{"reference": name, "seq": b.seq, "what": b.what} for b in wrong]
+            broken += [(name, b.seq, b.what) for b in trail.breaks(work, name, status, events, head, count)]
             work.session.expunge_all()
-    if as_json:
-        emit({"checked": checked, "erased": erased, "broken": broken}, True)
-    else:
-        gone = f" ({erased} erased: their logs are gone)" if erased else ""
-        say(f"{checked} case logs checked{gone}, {len(broken)} breaks.")
-        if broken:
-            rows_ = [(b["reference"], b["seq"], b["what"]) for b in broken]
-            out.print(table("Breaks", ("reference", "event", "what"), rows_))
-    if broken:
-        sys.exit(1)
+        house = trail.check_administration(work) if reference is None else None
+    return trail.Verdict(checked, broken), erased, house
 
 
 @archive.command("verify")

@@ -29,6 +29,7 @@ from complaints.services import access, clocks
 from complaints.services import backtest as replaying
 from config import policy as loader
 from config.garbage import collect_seldom
+from config.lexicons import wrong_words
 from config.wiring import app, wall_clock
 from deployments.commands.output import OPERATOR, AsJson, emit, err, facts, out, say, table
 
@@ -45,6 +46,7 @@ def check(folder: Folder, as_json: AsJson = False) -> None:
     calendars that end soon.
     """
     bundle, problems = loader.read(folder)
+    problems += wrong_words(folder) if folder.is_dir() else []
     told = loader.warnings(bundle, wall_clock().date()) if bundle else []
     data = {"problems": [asdict(p) for p in problems], "warnings": told, "hash": bundle.hash if bundle else None}
     if as_json:

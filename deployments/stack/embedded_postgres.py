@@ -38,6 +38,7 @@ from psycopg import sql
 from config.settings import ADDRESS, kept_secret, write_private
 from deployments import prefect_settings
 from deployments.stack.errors import StackError
+from deployments.stack.external_postgres import reason
 
 ROLE = "complaints"  #: owns both databases; no superuser
 SUPERUSER = "postgres"
@@ -147,9 +148,16 @@ def start(home: Path, *, log: Path | None = None, durable: bool = True) -> Runni
         host, port = _address(folder)
         command = [*prefix, *_server(folder, host, port, durable)]
         running = Running(folder, host, port, log, _launch(command, log), command, lock, passwords)
-        _wait_until_ready(running)
-        _prepare(running)
-        write_private(home / ADDRESS, running.dsn("{database}"))
+        try:
+            _wait_until_ready(running)
+            _prepare(running)
+            write_private(home / ADDRESS, running.dsn("{database}"))
+        except BaseException:
+            _end(running.process, 1.5)
+            raise
+    except psycopg.Error as error:  # a full disk, say
+        os.close(lock)
+        raise StackError(f"PostgreSQL cannot make its databases: {reason(error)}. See {log}.") from error
     except OSError as error:
         os.close(lock)
         raise StackError(

@@ -63,11 +63,28 @@ def _create(url: str, setting: str) -> None:
         ) from None
 
 
+#: What a URL says of the connection's safety, and where asyncpg looks for it.
+_TRANSPORT = {"sslmode": "PGSSLMODE", "sslrootcert": "PGSSLROOTCERT", "sslcert": "PGSSLCERT", "sslkey": "PGSSLKEY"}
+
+
+def for_asyncpg(url: str) -> tuple[str, dict[str, str]]:
+    """The same database for Prefect's server, which reads it with asyncpg: its URL, and its environment.
+
+    SQLAlchemy hands every parameter of the URL to asyncpg, and that stumbles over those of libpq. The address stays;
+    what is about the connection's safety goes by the environment; the rest (`connect_timeout` …) only libpq knows.
+    """
+    parsed = make_url(url)
+    stays = {name: value for name, value in parsed.query.items() if name in ("host", "port")}
+    transport = {_TRANSPORT[name]: str(value) for name, value in parsed.query.items() if name in _TRANSPORT}
+    address = parsed.set(drivername="postgresql+asyncpg", query=stays)
+    return address.render_as_string(hide_password=False), transport
+
+
 def reason(error: BaseException) -> str:
     """Why a connection failed, as a clause without a full stop: what the server or the network said last.
 
-    libpq adds questions ("Is the server running …?"), which answer nothing.
+    libpq adds questions ("Is the server running …?"), which answer nothing, and the server hints.
     """
     lines = [line.strip() for line in str(error).splitlines()]
-    told = [line for line in lines if line and not line.endswith("?")]
+    told = [line for line in lines if line and not line.endswith("?") and not line.startswith(("DETAIL:", "HINT:"))]
     return told[-1].removeprefix("connection failed: ").rstrip(".") if told else type(error).__name__

@@ -134,7 +134,14 @@ def last_words(log: Path) -> str:
 
 
 def rotate(log: Path) -> None:
-    """Set a log that has grown too large aside as `.1`, under the hands of the process that goes on appending to it."""
+    """Set a log that has grown too large aside as `.1`, under the hands of the process that goes on appending to it.
+
+    Where the disk has no room for that, what it said is given up: it makes the room that the system needs to go on.
+    """
     if log.exists() and log.stat().st_size > LOG_LIMIT:
-        shutil.copyfile(log, log.with_suffix(".log.1"))
+        aside = log.with_suffix(".log.1")
+        try:
+            shutil.copyfile(log, aside)
+        except OSError:
+            aside.unlink(missing_ok=True)
         os.truncate(log, 0)

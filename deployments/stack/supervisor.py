@@ -24,6 +24,7 @@ import httpx
 
 from complaints.domain.ports import SYSTEM
 from complaints.services import personnel, starter
+from config.lexicons import load_lexicon
 from config.settings import WORK_POOL, Settings
 from config.texts import texts
 from config.wiring import App
@@ -35,14 +36,15 @@ from deployments.stack.parts import Deaths, Part, last_words, rotate
 
 #: Free space below which we do not start, in bytes.
 LEAST_FREE = 200_000_000
-#: Everything is stopped within this many seconds.
-STOP_WITHIN = 9.0
+#: Everything is stopped within this many seconds; a busy machine takes one or two more, and ten are promised.
+STOP_WITHIN = 8.0
 READY_WITHIN = 120.0
 #: A part that lives but has not answered for so long is started anew, in seconds.
 SICK_FOR = 60.0
 #: Niceness of the Prefect server and the workers: who submits or looks is answered before runs go on.
 BEHIND = 5
 _LOOK_EVERY = 0.2
+_LOCK = "up.lock"
 _PROBE_EVERY = 15.0  # each worker costs the server one look-up
 
 Say = Callable[[str], None]
@@ -51,8 +53,9 @@ Say = Callable[[str], None]
 class Stack:
     """The running system. `with Stack(settings) as stack:` starts it and stops it; `watch()` keeps it alive."""
 
-    def __init__(self, settings: Settings, say: Say = lambda _: None) -> None:
-        self.settings, self.say = settings, say
+    def __init__(self, settings: Settings, say: Say = lambda _: None, *, fresh: bool = False) -> None:
+        """`say` is told what happens; `fresh` forgets whatever the state folder holds, unless a system runs on it."""
+        self.settings, self.say, self._fresh = settings, say, fresh
         self.home = settings.home
         self.postgres: embedded_postgres.Running | None = None
         self.parts: dict[str, Part] = {}
@@ -82,6 +85,8 @@ class Stack:
         """Bring everything up; returns when every part answers. StackError says in one sentence why it cannot."""
         self._take_folder()
         self._check_ports()
+        if self._fresh:
+            self._forget()
         self._start_database()
         first = [self._web()] if self.settings.prefect_api else [self._prefect(), self._web()]
         workers = [self._worker(number) for number in range(1, self.settings.workers + 1)]
@@ -113,8 +118,17 @@ class Stack:
                 "needed. Free some space or set COMPLAINTS_HOME to a folder elsewhere."
             )
 
+    def _forget(self) -> None:
+        """Empty the state folder but for our lock, which says that nobody else runs on it."""
+        embedded_postgres.leave_no_orphan(self.home / "postgres" / "data")
+        for found in self.home.iterdir():
+            if found.is_dir() and not found.is_symlink():
+                shutil.rmtree(found)
+            elif found.name != _LOCK:
+                found.unlink()
+
     def _take_lock(self) -> None:
-        descriptor = os.open(self.home / "up.lock", os.O_RDWR | os.O_CREAT, 0o600)
+        descriptor = os.open(self.home / _LOCK, os.O_RDWR | os.O_CREAT, 0o600)
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -158,6 +172,8 @@ class Stack:
         began = time.monotonic()
         revision = upgrade(self.settings.sqlalchemy_url())
         app = App(self.settings)
+        # what processes read when they first need it: wrong files are told now, not by complaints that nobody can take
+        _, _ = app.sender, load_lexicon(self.settings.policy_dir)
         if app.adopt_policy(SYSTEM):
             self.say(f"The policy of {self.settings.policy_dir} is put in force.")
         with app.store.work(SYSTEM) as work:
@@ -169,10 +185,16 @@ class Stack:
         self._ready("Schema", began, revision)
 
     def _register(self) -> None:
-        began = time.monotonic()
-        deployments = register.register(
-            self.settings.prefect_api_url, self.settings.prefect_auth(), {"sla_clock": self.settings.clock_seconds}
-        )
+        began, url = time.monotonic(), self.settings.prefect_api_url
+        try:
+            deployments = register.register(
+                url, self.settings.prefect_auth(), {"sla_clock": self.settings.clock_seconds}
+            )
+        except httpx.HTTPError as error:
+            raise StackError(
+                f"The Prefect server at {url} does not take the deployments: {str(error).splitlines()[0]}. "
+                "Check COMPLAINTS_PREFECT_API and COMPLAINTS_PREFECT_PASSWORD."
+            ) from error
         self._ready("Deployments", began, ", ".join(deployments))
 
     def _ready(self, what: str, began: float, more: str = "") -> None:
@@ -198,8 +220,8 @@ class Stack:
         )
 
     def _prefect(self) -> Part:
-        database = "postgresql+asyncpg" + self.settings.postgres_url("prefect").removeprefix("postgresql")
-        env = self._environment(prefect_settings.SERVER) | {
+        database, transport = external_postgres.for_asyncpg(self.settings.postgres_url("prefect"))
+        env = self._environment(prefect_settings.SERVER | transport) | {
             "PREFECT_API_DATABASE_CONNECTION_URL": database,
             "PREFECT_SERVER_API_AUTH_STRING": self.settings.prefect_auth(),
         }
@@ -335,8 +357,8 @@ class Stack:
         if part.name == "prefect":
             try:
                 self._register()
-            except httpx.HTTPError as error:
-                self.say(f"prefect does not take the deployments yet: {str(error).splitlines()[0]}")
+            except StackError as error:
+                self.say(str(error))
                 return False
         return True
 
@@ -388,8 +410,11 @@ class Stack:
     def _write_status(self) -> None:
         told = {"supervisor": os.getpid(), "pids": self.status(), "urls": self.urls()}
         draft = self.home / ".status.json"
-        draft.write_text(json.dumps(told, indent=2))
-        draft.replace(self.home / "status.json")
+        try:
+            draft.write_text(json.dumps(told, indent=2))
+            draft.replace(self.home / "status.json")
+        except OSError as error:  # a full disk is no reason to stop what runs
+            self.say(f"{draft} cannot be written: {error.strerror}")
 
 
 def _asks(part: Part) -> bool:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import psycopg
 import pytest
+from psycopg import sql
 
 from tests.running import Json, System
 
@@ -45,3 +47,21 @@ def test_the_tags_of_a_run_follow_its_complaint_also_while_it_waits(system: Syst
     system.wait(told, "the run bears the new tags and waits again", within=30)
     with system.people_at_work():
         system.settle([reference])
+
+
+def test_prefect_is_told_nothing_of_what_people_wrote(system: System) -> None:
+    """Ids and references only: in no row of Prefect's database stands a word, a name or an address of the case."""
+    reference = system.submit("xylograph")
+    with system.people_at_work():
+        system.settle([reference])
+    every = "select format('%I.%I', schemaname, tablename) from pg_tables where schemaname = 'public'"
+    with psycopg.connect(system.settings.postgres_url("prefect")) as connection:
+        tables = [name for (name,) in connection.execute(every)]
+
+        def tell(what: str) -> list[str]:
+            asked = "select 1 from {} t where strpos(t::text, {}) > 0 limit 1"
+            found = [sql.SQL(asked).format(sql.SQL(name), what) for name in tables]  # type: ignore[arg-type]  # from the catalogue
+            return [name for name, query in zip(tables, found, strict=True) if connection.execute(query).fetchone()]
+
+        assert "public.flow_run" in tell(reference)
+        assert tell("xylograph") == []

@@ -111,6 +111,18 @@ def test_a_wake_up_for_nothing_suspends_again_at_the_same_gate(
         prefect_server.until(lambda: prefect_server.run(run)["state"]["message"] == "second-1")
 
 
+def test_a_form_is_taken_however_often_the_run_was_woken_before(
+    prefect_server: PrefectServer, pool: str, warm_worker: Worker, waiting: Callable[[str], UUID]
+) -> None:
+    with warm_worker(pool):
+        run = waiting(pool)
+        for number in range(60):  # what as many wake-ups leave behind
+            left = {"key": f"answer-first-1--{number:012x}", "value": '{"woken": true}'}
+            prefect_server.http.post(f"/flow_runs/{run}/input", json=left).raise_for_status()
+        assert resume(prefect_server, run, **FORM).json()["status"] == "ACCEPT"
+        prefect_server.until(lambda: prefect_server.run(run)["state"]["message"] == "second-1")
+
+
 def test_a_wake_up_for_another_gate_leaves_the_run_alone(
     prefect_server: PrefectServer, pool: str, warm_worker: Worker, waiting: Callable[[str], UUID]
 ) -> None:

@@ -124,7 +124,7 @@ class Desk:
 
     def another_dispatcher(self, store: Store | None = None) -> Dispatcher:
         """A dispatcher as another process would have it."""
-        files = CaseFiles(self.blobs)
+        files = CaseFiles(self.blobs, self.bags.as_uri())
         tracked = self.tracking.url
         return Dispatcher(store or self.store, self.renderer, self.sender, self.runs, HttpHook(), tracked, files)
 

@@ -84,6 +84,21 @@ def test_the_longest_wait_is_bounded(desk: Desk) -> None:
     assert waits == [5, 10, 12, 12]
 
 
+def test_a_bug_in_handing_over_is_told_and_ends_as_a_dead_letter(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A provider's plugin raises whatever it likes; the sweep that meets it goes on with the intents beside it."""
+    case = desk.submit()
+    intent = recorded(desk, case)
+    monkeypatch.setattr(desk.sender, "send", lambda *_: 1 / 0)
+    for _ in range(desk.policy.notifications.attempts - 1):
+        assert desk.dispatcher.act(intent).state == "retry"
+        assert row(desk, intent).last_error == "ZeroDivisionError('division by zero')"
+        desk.at = row(desk, intent).next_at
+    assert desk.dispatcher.act(intent).state == "dead"
+    assert any(record.exc_info for record in caplog.records)
+
+
 def test_what_will_not_get_better_is_dead_at_once(desk: Desk) -> None:
     case = desk.submit()
     intent = recorded(desk, case)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
@@ -251,11 +252,11 @@ def test_what_lies_outside_is_removed_later_where_it_cannot_be_at_once(desk: Des
         bag.write_bytes(bag.read_bytes() + b"!")
     elif found == "gone":
         bag.unlink()
-    desk.dispatcher.files = Away(desk.blobs)
+    desk.dispatcher.files = Away(desk.blobs, desk.bags.as_uri())
     erased(desk, case)
     (intent,) = desk.outbox(kind="dispose")
     assert (intent.state, intent.last_error) == (IntentState.PENDING, "no route to the archive")
-    desk.dispatcher.files = CaseFiles(desk.blobs)
+    desk.dispatcher.files = CaseFiles(desk.blobs, desk.bags.as_uri())
     desk.at = intent.next_at
     assert desk.dispatcher.act(intent.id).state == "done"
     assert not bag.exists()
@@ -263,6 +264,22 @@ def test_what_lies_outside_is_removed_later_where_it_cannot_be_at_once(desk: Des
         noted = work.session.exec(select(AdminEvent).where(AdminEvent.kind == "files_erased")).all()
     assert [n.data for n in noted] == [{"bag": found}], "noted once, and as it was found first"
     assert desk.outbox(kind="dispose")[0].receipt == {"bag": found}
+
+
+def test_a_bag_is_checked_and_removed_where_its_archive_was_restored_to(desk: Desk, tmp_path: Path) -> None:
+    case = archived(desk)
+    bag = Path(str(desk.complaint(case).bag_url).removeprefix("file://"))
+    moved = tmp_path / "restored" / bag.parent.name / bag.name
+    moved.parent.mkdir(parents=True)
+    shutil.copy(bag, moved)
+    row = desk.complaint(case)
+    here = (tmp_path / "restored").as_uri()
+    assert [v.ok for v in verify(here, {row.bag_url or "": row.bag_hash or ""})] == [True]
+    desk.dispatcher.files = CaseFiles(desk.blobs, here)
+    erased(desk, case)
+    assert not moved.exists()
+    assert bag.exists(), "that of the installation from which this one was restored"
+    assert desk.outbox(kind="dispose")[0].receipt == {"bag": "as_written"}
 
 
 def test_a_failure_before_the_commit_erases_nothing(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:

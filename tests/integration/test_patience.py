@@ -57,3 +57,11 @@ def test_what_is_wrong_for_good_is_not_repeated(fresh_database: Callable[[], str
     with pytest.raises(ProgrammingError):
         asyncio.run(_patiently(wrong))
     assert len(tries) == 1
+
+
+def test_an_error_does_not_tell_what_people_wrote(fresh_database: Callable[[], str]) -> None:
+    """It ends in logs, and as the message of a run that failed in Prefect."""
+    with pytest.raises(ProgrammingError) as caught, make_engine(fresh_database()).connect() as connection:
+        connection.execute(text("select :words from nowhere"), {"words": "my daughter was burnt"})
+    assert "nowhere" in str(caught.value)
+    assert "burnt" not in f"{caught.value} {caught.value!r}"

@@ -244,7 +244,8 @@ def test_the_audit_finds_removals_insertions_and_a_rewritten_history(desk: Desk)
         assert _tampered(desk, case, lambda s, n=seq: s.delete(_event(s, case, n)))  # type: ignore[misc]
     assert _tampered(desk, case, lambda s: _rewrite(s, case))
     assert _tampered(desk, case, lambda s: s.execute(text("delete from event")))
-    assert _tampered(desk, case, lambda s: s.add(_forged(_event(s, case, last))))
+    (added,) = _tampered(desk, case, lambda s: s.add(_forged(_event(s, case, last))))
+    assert (added.seq, added.what) == (last + 1, "1 events were added at the end")
     assert desk.breaks(case) == []
 
 

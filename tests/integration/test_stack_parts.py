@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 import threading
@@ -123,3 +124,24 @@ def test_a_part_has_its_whole_time_from_when_it_is_waited_for(tmp_path: Path, mo
     with pytest.raises(StackError, match="did not get ready"):
         stack._wait_for([thing])
     stack.stop()
+
+
+def test_a_log_that_grew_gives_way_where_the_disk_is_full(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(_: Path, target: Path) -> None:
+        target.write_text("a half")
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(parts, "LOG_LIMIT", 10)
+    monkeypatch.setattr(parts.shutil, "copyfile", full)
+    log = tmp_path / "thing.log"
+    log.write_text("a long first line\n")
+    rotate(log)
+    assert [(p.name, p.read_text()) for p in tmp_path.iterdir()] == [("thing.log", "")]
+
+
+def test_a_full_disk_does_not_stop_the_supervisor(tmp_path: Path) -> None:
+    said: list[str] = []
+    stack = Stack(Settings(home=tmp_path), said.append)
+    (tmp_path / ".status.json").mkdir()  # as little to be written as on a full disk
+    stack._write_status()
+    assert said == [f"{tmp_path / '.status.json'} cannot be written: Is a directory"]

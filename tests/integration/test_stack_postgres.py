@@ -161,6 +161,23 @@ def test_a_broken_start_says_which_log_to_read(home: Path, tmp_path: Path) -> No
         os.chown(control, owner.st_uid, owner.st_gid)
 
 
+def test_databases_for_which_there_is_no_room_are_told_and_nothing_is_left_running(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made: list[embedded_postgres.Running] = []
+
+    def full(running: embedded_postgres.Running) -> None:
+        made.append(running)
+        raise psycopg.errors.DiskFull("could not extend file: No space left on device\nHINT:  Check free disk space.")
+
+    monkeypatch.setattr(embedded_postgres, "_prepare", full)
+    with pytest.raises(StackError, match=r"PostgreSQL cannot make its databases: .*No space left on device"):
+        embedded_postgres.start(home)
+    assert not made[0].alive()
+    monkeypatch.undo()
+    embedded_postgres.start(home).stop()
+
+
 def test_stopping_is_quick_with_open_connections(home: Path) -> None:
     server = embedded_postgres.start(home)
     connection = psycopg.connect(server.dsn())

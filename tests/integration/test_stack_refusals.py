@@ -13,7 +13,7 @@ import psycopg
 import pytest
 from sqlalchemy.engine import make_url
 
-from complaints.domain.errors import InvalidInput
+from complaints.domain.errors import InvalidInput, PolicyInvalid
 from config.settings import Settings, load_settings
 from deployments.stack import supervisor
 from deployments.stack.errors import StackError
@@ -62,6 +62,22 @@ def test_a_second_start_on_the_same_folder(settings: Callable[..., Settings]) ->
         first.stop()
     again = Stack(settings())
     again._take_folder()
+    again.stop()
+
+
+def test_a_demonstration_forgets_the_last_one_but_never_one_that_runs(settings: Callable[..., Settings]) -> None:
+    running, home = Stack(settings()), settings().home
+    running._take_folder()
+    (home / "postgres" / "data").mkdir(parents=True)
+    with pytest.raises(StackError, match="already runs"), Stack(settings(), fresh=True):
+        pass
+    assert (home / "postgres" / "data").exists()
+    running.stop()
+    again = Stack(settings(), fresh=True)
+    again._take_folder()
+    again._forget()
+    assert [left.name for left in home.iterdir()] == ["up.lock"]
+    assert "already runs" in refusal(settings())
     again.stop()
 
 
@@ -160,6 +176,52 @@ def test_a_newer_schema(settings: Callable[..., Settings], database: str) -> Non
     said = refusal(settings(database_url=plain, prefect_database_url=plain))
     assert "has schema 9999, newer than" in said
     assert "install the newer version" in said
+
+
+def test_a_wrong_providers_file(settings: Callable[..., Settings], database: str, tmp_path: Path) -> None:
+    providers = tmp_path / "notify.toml"
+    providers.write_text('[[providers]]\nurl = "mailto://user:secret@mail.example"\ntags = ["lead"]\n')
+    plain = database.replace("+psycopg", "")
+    with (
+        pytest.raises(InvalidInput, match="0 providers are tagged 'complainant'") as caught,
+        Stack(settings(database_url=plain, prefect_database_url=plain, providers_file=providers)),
+    ):
+        pass
+    assert str(providers) in str(caught.value)
+
+
+def test_words_that_cannot_be_read(settings: Callable[..., Settings], database: str, tmp_path: Path) -> None:
+    default = Settings.model_fields["policy_dir"].default
+    (tmp_path / "policy.toml").write_text(f'extends = "{default}"')
+    (tmp_path / "lexicons").mkdir()
+    (tmp_path / "lexicons" / "zh.toml").write_text("strong = [")
+    plain = database.replace("+psycopg", "")
+    with (
+        pytest.raises(PolicyInvalid, match=r"zh\.toml: not readable as TOML"),
+        Stack(settings(database_url=plain, prefect_database_url=plain, policy_dir=tmp_path)),
+    ):
+        pass
+
+
+def test_a_prefect_server_elsewhere_that_does_not_answer(settings: Callable[..., Settings]) -> None:
+    port = free_port()
+    stack = Stack(settings(prefect_api=f"http://127.0.0.1:{port}/api"))
+    with pytest.raises(StackError) as caught:
+        stack._register()
+    assert str(caught.value) == (
+        f"The Prefect server at http://127.0.0.1:{port}/api does not take the deployments: "
+        "[Errno 111] Connection refused. Check COMPLAINTS_PREFECT_API and COMPLAINTS_PREFECT_PASSWORD."
+    )
+
+
+def test_a_command_on_a_database_without_our_tables_says_so(tmp_path: Path, postgres: str) -> None:
+    env = {**os.environ, "COMPLAINTS_HOME": str(tmp_path), "COMPLAINTS_DATABASE_URL": postgres}
+    command = [sys.executable, "-m", "deployments.cli", "list"]
+    ended = subprocess.run(command, env=env, capture_output=True, text=True, timeout=60)
+    assert ended.returncode == 1
+    assert ended.stderr == (
+        "✗ The database has not the tables of this version. Start the system once with `complaints up`.\n"
+    )
 
 
 def test_migrating_again_changes_nothing(database: str) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import random
 import tracemalloc
 from contextlib import suppress
@@ -317,3 +318,18 @@ def test_a_mapping_with_mistakes_is_refused(tmp_path: Path) -> None:
         path.write_text(content)
         with pytest.raises(InvalidInput, match=says):
             mapping.load(str(path))
+
+
+def test_a_pipe_a_folder_and_what_is_not_there_are_refused(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe.csv"
+    os.mkfifo(pipe)
+    for path, why in ((pipe, "is no ordinary file"), (tmp_path, "is no ordinary file"), (tmp_path / "x", "no such")):
+        with pytest.raises(InvalidInput, match=why):
+            Reader(path, mapping.load("generic"), now=NOW)
+
+
+def test_a_first_line_that_names_the_delimiter_is_followed(file: Path) -> None:
+    rows = read(file, 'sep=;\r\nid;narrative, in words;narrative\r\n1;;"leaks; badly"\r\n2;;\r\n')
+    assert brief(rows) == [(3, "1"), (4, "narrative", "this cell is empty")]
+    with pytest.raises(InvalidInput, match="The file is empty"):
+        read(file, "sep=;\n\n")

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
 from complaints.domain.errors import PolicyInvalid
 from config.lexicons import load_lexicon
 from config.policy import load
+from deployments.cli import app
 
 POLICIES = Path(__file__).resolve().parents[2] / "config" / "policies"
 
@@ -34,3 +37,15 @@ def test_a_policy_without_lexicons_is_refused(tmp_path: Path, manifest: str) -> 
     (tmp_path / "policy.toml").write_text(manifest, encoding="utf-8")
     with pytest.raises(PolicyInvalid, match="folder lexicons"):
         load_lexicon(tmp_path)
+
+
+def test_words_that_cannot_be_read_are_told_by_the_check(tmp_path: Path) -> None:
+    (tmp_path / "policy.toml").write_text(f'extends = "{POLICIES / "default"}"', encoding="utf-8")
+    assert CliRunner().invoke(app, ["policy", "check", str(tmp_path)]).exit_code == 0
+    (tmp_path / "lexicons").mkdir()
+    (tmp_path / "lexicons" / "en.toml").write_text('language = "tlh"', encoding="utf-8")
+    told = CliRunner().invoke(app, ["policy", "check", str(tmp_path), "--json"])
+    assert told.exit_code == 1
+    (problem,) = json.loads(told.stdout)["problems"]
+    assert problem["file"] == "lexicons"
+    assert problem["message"].startswith(f"{tmp_path / 'lexicons' / 'en.toml'}: language: ")

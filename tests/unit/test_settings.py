@@ -5,6 +5,7 @@ from __future__ import annotations
 import stat
 from pathlib import Path
 
+import fsspec
 import pytest
 
 from complaints.domain.errors import InvalidInput
@@ -99,3 +100,31 @@ def test_crash_points_and_tests_have_variables_that_are_no_settings(monkeypatch:
     monkeypatch.setenv("COMPLAINTS_CRASH_AT", "after_send")
     monkeypatch.setenv("COMPLAINTS_TEST_DATABASE_URL", "postgresql://x/y")
     load_settings()
+
+
+def test_addresses_of_the_sixth_version_stand_in_brackets() -> None:
+    settings = Settings(host="::1", prefect_host="::", web_port=81, prefect_port=82)
+    assert settings.web_url == "http://[::1]:81"
+    assert settings.prefect_api_url == "http://[::1]:82/api"
+
+
+def test_two_servers_do_not_share_a_port(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COMPLAINTS_WEB_PORT", "4200")
+    with pytest.raises(InvalidInput) as caught:
+        load_settings()
+    assert [p.field for p in caught.value.problems] == ["COMPLAINTS_PREFECT_PORT"]
+    monkeypatch.setenv("COMPLAINTS_PREFECT_API", "http://first:4200/api")  # it runs on another machine
+    assert load_settings().web_port == 4200
+
+
+@pytest.mark.parametrize("name", ["PREFECT_API", "PUBLIC_URL"])
+def test_an_address_without_its_scheme_is_refused(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.setenv(f"COMPLAINTS_{name}", "first:4200/api")
+    with pytest.raises(InvalidInput, match=f"COMPLAINTS_{name}: is no address; write http://"):
+        load_settings()
+
+
+@pytest.mark.parametrize("name", ["投诉", "a b", "100%", "a%20b"])
+def test_the_archive_lies_in_the_state_folder_whatever_its_name(tmp_path: Path, name: str) -> None:
+    url = Settings(home=tmp_path / name).archive_url()
+    assert fsspec.core.url_to_fs(url)[1] == str(tmp_path / name / "archive")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -220,3 +221,19 @@ def test_a_long_name_fits_a_file_system() -> None:
 )
 def test_content_says_what_it_is(head: bytes, kind: str) -> None:
     assert sniff(head) == kind
+
+
+def test_a_full_disk_is_told_as_one_that_passes(
+    integrator: Caller, product: App, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(_: int) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    reference = integrator.submit()
+    monkeypatch.setattr("complaints.store.blobs.os.fsync", full)
+    answer = _send(integrator, reference, PNG, "a.png")
+    assert (answer.status_code, answer.json()["code"]) == (503, "retryable")
+    assert answer.json()["detail"] == "There is no room to keep the file. Send it again later."
+    monkeypatch.undo()
+    assert _stored(product) == []
+    assert integrator.get(f"/complaints/{reference}/attachments").json() == []

@@ -90,6 +90,26 @@ def test_what_runs_regularly_is_late_once_the_house_has_been_open_that_long(
     assert (sick["ok"], sick["complaints_not_calculated"]) == (False, 1)
 
 
+def test_a_reminder_that_waits_for_the_morning_is_no_backlog(product: App, admin: Caller) -> None:
+    app = create_app(product)
+    admin.submit()
+
+    def told(**values: Any) -> dict[str, Any]:
+        with product.store.work(SYSTEM) as work:
+            work.session.execute(update(Outbox).values(**{k: work.now + v for k, v in values.items()}, attempts=0))
+        app.state.pulse.fresh = app.state.pulse._figures
+        found: dict[str, Any] = TestClient(app).get("/healthz").json()["parts"]["outbox"]
+        return found
+
+    evening, morning = timedelta(hours=-9), timedelta(hours=3)
+    waits = told(created_at=evening, next_at=morning)
+    assert (waits["ok"], waits["pending"], waits["oldest_pending_seconds"]) == (True, 1, 0.0)
+    assert told(next_at=timedelta(seconds=-5))["ok"], "it has just become due"
+    late = told(next_at=timedelta(minutes=-6))
+    assert not late["ok"]
+    assert 360 <= late["oldest_pending_seconds"] < 400
+
+
 def test_the_process_answers_and_the_database_away_is_said(tmp_path: Path) -> None:
     product = make_product("postgresql://nobody@127.0.0.1:1/none", tmp_path)
     with TestClient(create_app(product)) as web:

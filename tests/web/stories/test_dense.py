@@ -130,3 +130,24 @@ def test_the_pages_of_components_are_in_order(max_: Callable[[str], Colleague], 
     one.look(f"components-{language}")
     one.open("components/portal")
     one.look(f"components-portal-{language}")
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_case_with_everything_open_fits_a_small_phone(
+    house: House, max_: Callable[[str], Colleague], language: str
+) -> None:
+    """320 pixels, as WCAG asks (1.4.10): words that decided, clocks that were cancelled, their explanation."""
+    one = max_(language)
+    reference = house.references()[0]
+    house.act("max", reference, "withdraw")
+    one.page.set_viewport_size({"width": 320, "height": 700})
+    one.page.emulate_media(color_scheme="dark")
+    for path in (
+        f"complaints/{reference}",
+        f"complaints/{reference}/clocks",
+        "account/password",
+        "account/second-factor",
+    ):
+        one.open(path)
+        one.page.evaluate("document.querySelectorAll('main details').forEach(part => { part.open = true; })")
+        one.look(path.rpartition("/")[2])

@@ -106,13 +106,14 @@ async function fill(words) {
   const plain = words.toLowerCase().split(/\s+/).filter(Boolean);
   const known = (await places).filter((place) => plain.every((word) => place.words.includes(word)));
   if (turn !== asked) return;
-  show(plain.length ? known.slice(0, 6) : known);
+  show(plain.length ? known.slice(0, 6) : known, words.trim().length < 2);
   if (words.trim().length < 2) return;
   const answer = await ask(`/console/palette?q=${encodeURIComponent(words)}`);
   if (answer?.ok && turn === asked) show(await answer.json());
 }
 let shown = [];
-function show(found) {
+/** `over`: nothing more is looked for, so that nothing may be said not to be there. */
+function show(found, over = true) {
   const list = $("#palette-found");
   shown = found;
   list.replaceChildren(...found.map((one, n) => {
@@ -124,7 +125,7 @@ function show(found) {
     item.append(one.title, about);
     return item;
   }));
-  if (!found.length) { const none = document.createElement("li"); none.textContent = list.dataset.nothing; list.append(none); }
+  if (!found.length && over) { const none = document.createElement("li"); none.textContent = list.dataset.nothing; list.append(none); }
   $("#palette-q").setAttribute("aria-activedescendant", found.length ? "found-0" : "");
 }
 $("#palette-q")?.addEventListener("input", (event) => fill(event.target.value));

@@ -68,7 +68,7 @@ class Edge:
         try:
             refusal = exchange.unreadable()
             if refusal:
-                await exchange.answer(refusal)
+                await exchange.tell(refusal)
             else:
                 await self.app(scope, exchange.receive, exchange.send)
         except ClientDisconnect:
@@ -143,7 +143,7 @@ class _Exchange:
         await self._send(message)
 
     async def tell(self, answer: problems.Answer) -> None:
-        """A bug, as a page where a browser asked and one can be made."""
+        """A refusal or a bug, as a page where a browser asked and one can be made."""
         try:
             said = await problems.response(Request(self.scope), answer)
         except Exception:

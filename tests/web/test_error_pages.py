@@ -87,6 +87,24 @@ def test_console_in_the_language_of_who_sits_there(console: TestClient, path: st
     assert ("allow" in answer.headers) is (status == 405)
 
 
+def test_what_is_refused_at_the_door_is_a_page_too(web: TestClient) -> None:
+    """Too much at once, or an address that is no text: nothing has looked at the request yet."""
+    answer = web.post("/track", content=b"x" * 2_100_000, headers=_BROWSER)
+    assert answer.status_code == 413
+    assert "That was too large" in answer.text
+    assert answer.headers["connection"] == "close"
+    answer = web.get("/track/%ff", headers=_BROWSER)
+    assert answer.status_code == 400
+    assert "That did not work" in answer.text
+    assert web.get("/track/%ff").headers["content-type"] == "application/problem+json"
+
+
+def test_what_is_refused_at_the_consoles_door_is_said_in_words(console: TestClient) -> None:
+    answer = console.post("/console/inbox/bulk", content=b"x" * 2_100_000, headers=_BROWSER)
+    assert answer.status_code == 413
+    assert "请求超过 2,000,000 字节" in answer.text
+
+
 def _broken(*_: Any, **__: Any) -> None:
     raise ZeroDivisionError
 

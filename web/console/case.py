@@ -75,6 +75,7 @@ def gather(
         "due": due,
         "notice": notice,
         "file_faults": files or {},
+        "largest": screen.product.settings.attachment_limit,
         "words": CaseWords(screen.label, policy),
         "policy": policy,
         "works": works,

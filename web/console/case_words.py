@@ -126,11 +126,12 @@ class CaseWords:
         return self.label("clock", name.rpartition(".")[2])
 
     def meaning(self, code: str) -> str:
-        """What a word of the text spoke for: a category, a severity or a flag."""
+        """What a word of the text spoke for: a category, a severity, a flag or a standard solution."""
         for table in ("severity", "flag"):
             if (said := self.label(table, code)) != code:
                 return said
-        return self.name("category", code)
+        known = Choices(self.policy, self.label.speech)
+        return known.name("solution", known.name("category", code))
 
     def relation(self, relation: Relation) -> str:
         """How another complaint belongs with this one, seen from here."""

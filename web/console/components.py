@@ -148,6 +148,7 @@ def _case(screen: Screen, now: datetime) -> dict[str, Any]:
         "people": [(None, Way("email", "wang.fang@example.com"))],
         "shown": SHOWN,
         "file_faults": {},
+        "largest": 20_000_000,
         "here_now": [SimpleNamespace(name=name, writing=writing) for name, writing in (("Bo", False), ("Li Na", True))],
         "elements": [("reference", True), ("appeal_right", False)],
         "subject": message,

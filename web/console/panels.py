@@ -273,7 +273,7 @@ def _lengths(told: Told, taken: figures.Took, known: figures.Took) -> Panel:
         [label, one.number, *(s.values[n] for s in series)]
         for n, (label, one) in enumerate(zip(labels, (known, taken), strict=True))
     ]
-    head = ["", say(N_("Number")), say(N_("Median")), say(N_("Nine of ten within"))]
+    head = [say(N_("What")), say(N_("Number")), say(N_("Median")), say(N_("Nine of ten within"))]
     flat = [f"{label}, {one.name}" for label in labels for one in series]
     values = [one.values[n] for n in range(2) for one in series]
     return Panel("lengths", title, how, charts.stacked(title, flat, [Series("", values)], told.number), head, rows)

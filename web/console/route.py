@@ -80,7 +80,7 @@ async def told(request: Request, answer: problems.Answer) -> Response:
             screen = Screen(request, await seat_of(request))
         except SQLAlchemyError:
             screen = Screen(request)
-    page = _page(screen, answer, "")
+    page = _page(screen, answer, spoken(screen.speech.language, answer.detail))
     page.headers.update(answer.headers)
     return page
 

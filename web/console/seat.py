@@ -105,7 +105,7 @@ async def posted(request: Request) -> FormData:
         ("application/x-www-form-urlencoded", "multipart/form-data")
     ):
         return FormData()
-    return await request.form(max_files=20, max_fields=400, max_part_size=1_000_000)
+    return await request.form(max_files=200, max_fields=400, max_part_size=1_000_000)
 
 
 def cookie_name(product: App) -> str:

@@ -157,6 +157,8 @@ class Visit:
             into, party = onward
             link = f"/track/{product.tracking.token(into.id, party.complainant_id, party.link_version)}"
         values: dict[str, Any] = {"errors": {}, "given": {}, "done": "", "notice": "", "kept": "", **more}
+        if values["given"] and values["given"]["do"] not in told.can:
+            values["kept"] = values["given"]["text"]  # its form is gone from the page
         about = {"most": files.MOST, "limit": files.megabytes(product), "accept": files.ACCEPT}
         about |= {"bytes": str(product.settings.attachment_limit)}
         return self.screen.page(
@@ -173,8 +175,8 @@ class Visit:
         return f"{_PAGE}/{self.visitor.complaint.id}/{self.visitor.complainant.id}"
 
 
-def _visit(request: Request, token: str) -> Visit | Response:
-    """The visit, or the kind page for a link that does not open."""
+def _visit(request: Request, token: str, words: str = "") -> Visit | Response:
+    """The visit, or the kind page for a link that does not open; it shows the `words` that were sent by it."""
     screen = Screen(request)
     try:
         with screen.product.store.reading(SYSTEM) as work:
@@ -183,7 +185,7 @@ def _visit(request: Request, token: str) -> Visit | Response:
         status = HTTPStatus.GONE if isinstance(error, LinkExpired) else HTTPStatus.NOT_FOUND
         given = {"reference": "", "email": ""}
         values = {"slip": screen.slip(_PAGE), "given": given, "expired": isinstance(error, LinkExpired)}
-        return screen.page("no_link.html", status, errors={}, notice="", **values)
+        return screen.page("no_link.html", status, errors={}, notice="", kept=words, **values)
     screen.own = Language(visitor.complainant.language)
     return Visit(screen, token, visitor)
 
@@ -203,11 +205,17 @@ def withdraw(request: Request, token: str) -> Response:
     visit = _visit(request, token)
     if isinstance(visit, Response):
         return visit
+    return _withdrawal(visit)
+
+
+def _withdrawal(visit: Visit, status: int = HTTPStatus.OK, **more: Any) -> Response:
     with visit.screen.product.store.reading(SYSTEM) as work:
         told = case.tracked(work, visit.visitor, visit.screen.speech)
+    values: dict[str, Any] = {"errors": {}, "notice": "", "given": {"do": "withdraw", "text": ""}, **more}
     if "withdraw" not in told.can:
-        return visit.page(HTTPStatus.CONFLICT, notice=visit.screen.speech.say(N_("This is no longer possible.")))
-    return visit.screen.page("withdraw.html", case=told, token=token, slip=visit.slip())
+        notice = visit.screen.speech.say(N_("This is no longer possible."))
+        return visit.page(HTTPStatus.CONFLICT, given=values["given"], notice=notice)
+    return visit.screen.page("withdraw.html", status, case=told, token=visit.token, slip=visit.slip(), **values)
 
 
 @router.get("/track/{token}/files/{attachment}")
@@ -227,15 +235,14 @@ def file(request: Request, token: str, attachment: UUID) -> Response:
 @router.post("/track/{token}")
 async def do(request: Request, token: str) -> Response:
     """Whatever the page offers: `do` says which."""
-    visit = await run_in_threadpool(_visit, request, token)
-    if isinstance(visit, Response):
-        return visit
-    async with request.form(max_files=files.MOST * 4, max_fields=_FIELDS) as posted:
-        return await run_in_threadpool(_do, visit, posted)
+    async with request.form(max_files=files.MOST * 20, max_fields=_FIELDS) as posted:
+        visit = await run_in_threadpool(_visit, request, token, str(posted.get("text", "")))
+        return visit if isinstance(visit, Response) else await run_in_threadpool(_do, visit, posted)
 
 
 def _do(visit: Visit, posted: FormData) -> Response:
     speech, product = visit.screen.speech, visit.screen.product
+    again = _withdrawal if posted.get("do") == "withdraw" else Visit.page
     given = {name: str(posted.get(name, "")) for name in ("do", "text", "accepted", "rating", "resolved", "effort")}
     action = given["do"]
     if action not in _ACTIONS:
@@ -243,14 +250,14 @@ def _do(visit: Visit, posted: FormData) -> Response:
     slip, fitting = visit.screen.returned(visit.place, str(posted.get("slip", "")))
     if slip is None or not fitting:
         notice = speech.say(N_("This page was open for too long. Nothing is lost: please check and send again."))
-        return visit.page(HTTPStatus.FORBIDDEN, given=given, notice=notice)
+        return again(visit, HTTPStatus.FORBIDDEN, given=given, notice=notice)
     errors = {name: speech.say(said) for name, said in _wrong(given).items()}
     received, wrong = files.receive(product, files.chosen(posted), speech) if not errors else ([], [])
     if wrong:
         errors["files"] = "\n".join(wrong)
     if errors:
         errors = {f"{action}-{name}": said for name, said in errors.items()}  # several forms stand on the page
-        return visit.page(HTTPStatus.UNPROCESSABLE_ENTITY, given=given, errors=errors)
+        return again(visit, HTTPStatus.UNPROCESSABLE_ENTITY, given=given, errors=errors)
     try:
         with product.store.work(visit.visitor.actor) as work:
             complaint = lock(work, visit.visitor.complaint.id)

@@ -28,6 +28,14 @@ function toast(text) {
 }
 
 // -- dialogs and dismissals
+/** Beside its box; whoever marks words and lets go out there, or hits the edge, does not mean to close it. */
+const beside = (dialog, { clientX: x, clientY: y }) => {
+  if (dialog.nodeName !== "DIALOG") return false;
+  const box = dialog.getBoundingClientRect();
+  return x < box.left || x > box.right || y < box.top || y > box.bottom;
+};
+let pressedBeside = false;
+document.addEventListener("pointerdown", (event) => { pressedBeside = beside(event.target, event); });
 document.addEventListener("click", (event) => {
   const opener = event.target.closest("[data-open]");
   if (opener?.dataset.open === "palette") openPalette();
@@ -35,7 +43,7 @@ document.addEventListener("click", (event) => {
   const said = event.target.closest("[data-toast]");
   if (said) toast(said.dataset.toast);
   if (event.target.closest("[data-dismiss]")) event.target.closest(".flash").remove();
-  if (event.target.nodeName === "DIALOG") event.target.close();
+  if (pressedBeside && beside(event.target, event)) event.target.close();
 });
 
 // -- rows that can be added and removed
@@ -68,6 +76,7 @@ addEventListener("pageshow", () => $$("form[data-sending]").forEach((form) => de
 const typing = (element) => element.matches("input:not([type=checkbox]):not([type=radio]), textarea, select, [contenteditable]");
 let first = "";
 document.addEventListener("keydown", (event) => {
+  if (event.isComposing) return; // the key chooses among Chinese characters
   if ((event.ctrlKey || event.metaKey) && event.key.toLowerCase() === "k") { event.preventDefault(); openPalette(); return; }
   if ((event.ctrlKey || event.metaKey) && event.key === "Enter") { event.target.closest("form")?.requestSubmit(); return; }
   if (event.ctrlKey || event.metaKey || event.altKey || typing(event.target) || $("dialog[open]")) return;
@@ -97,13 +106,14 @@ async function fill(words) {
   const plain = words.toLowerCase().split(/\s+/).filter(Boolean);
   const known = (await places).filter((place) => plain.every((word) => place.words.includes(word)));
   if (turn !== asked) return;
-  show(plain.length ? known.slice(0, 6) : known);
+  show(plain.length ? known.slice(0, 6) : known, words.trim().length < 2);
   if (words.trim().length < 2) return;
   const answer = await ask(`/console/palette?q=${encodeURIComponent(words)}`);
   if (answer?.ok && turn === asked) show(await answer.json());
 }
 let shown = [];
-function show(found) {
+/** `over`: nothing more is looked for, so that nothing may be said not to be there. */
+function show(found, over = true) {
   const list = $("#palette-found");
   shown = found;
   list.replaceChildren(...found.map((one, n) => {
@@ -115,11 +125,12 @@ function show(found) {
     item.append(one.title, about);
     return item;
   }));
-  if (!found.length) { const none = document.createElement("li"); none.textContent = list.dataset.nothing; list.append(none); }
+  if (!found.length && over) { const none = document.createElement("li"); none.textContent = list.dataset.nothing; list.append(none); }
   $("#palette-q").setAttribute("aria-activedescendant", found.length ? "found-0" : "");
 }
 $("#palette-q")?.addEventListener("input", (event) => fill(event.target.value));
 $("#palette-q")?.addEventListener("keydown", (event) => {
+  if (event.isComposing) return;
   const items = $$("#palette-found [role=option]");
   const at = items.findIndex((item) => item.ariaSelected === "true");
   if (event.key === "ArrowDown" || event.key === "ArrowUp") {

@@ -70,7 +70,7 @@ function sending(form) {
     }
     if ("upload" in form.dataset && !leaves && form.querySelector("input[type=file]")?.files.length) {
       event.preventDefault();
-      upload(form, button);
+      upload(form, button, release);
     } else {
       setTimeout(() => release?.(), 8000); // the line may be down: then one may press again
     }
@@ -78,21 +78,32 @@ function sending(form) {
   addEventListener("pageshow", (event) => { if (event.persisted) release?.(); });
 }
 
-function upload(form, button) {
+function upload(form, button, release) {
   const bar = form.querySelector("progress");
   const body = new FormData(form, button);
   const request = new XMLHttpRequest();
   if (bar) bar.hidden = false;
   request.upload.onprogress = (event) => { if (bar && event.lengthComputable) bar.value = (100 * event.loaded) / event.total; };
+  /** The line is down, or the server: everything stands here still, the files too, to be sent again. */
+  const broken = () => {
+    if (bar) bar.hidden = true;
+    release();
+    form.querySelector(".broken")?.remove();
+    const said = Object.assign(document.createElement("p"), { className: "error broken", textContent: form.dataset.broken });
+    said.setAttribute("role", "alert");
+    button.before(said);
+  };
   request.onload = () => {
+    if (request.status >= 500 || request.status === 413) { broken(); return; }
     if (request.responseURL && request.responseURL !== new URL(form.action, location).href) { location.assign(request.responseURL); return; }
     const page = new DOMParser().parseFromString(request.responseText, "text/html");
     document.title = page.title;
     document.body.replaceWith(document.adoptNode(page.body));
     begin();
   };
-  request.onerror = () => form.submit(); // the browser itself says what is wrong with the line
+  request.onerror = broken;
   request.open("POST", form.action);
+  request.setRequestHeader("Accept", "text/html");
   request.send(body);
 }
 

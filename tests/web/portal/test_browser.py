@@ -220,6 +220,49 @@ def test_too_large_a_file_is_told_at_once(browser: Browser, site: str, tmp_path:
         expect(page.locator("dl.answers")).to_contain_text("It leaks.")
 
 
+def test_far_too_much_is_told_by_a_page_without_scripts_too(browser: Browser, site: str, tmp_path: Path) -> None:
+    with _context(browser, "zh-CN", java_script_enabled=False) as context:
+        page = context.new_page()
+        page.goto(f"{site}/complain")
+        page.locator("#narrative").fill("热水器漏水。")
+        page.locator("input[value=anonymous]").check()
+        page.get_by_role("button", name="继续").click()
+        (tmp_path / "film.mp4").write_bytes(bytes(6_000_000))
+        page.locator("#files").set_input_files(tmp_path / "film.mp4")
+        page.get_by_role("button", name="提交投诉").click()
+        expect(page.locator("h1")).to_have_text("内容太大")
+        page.go_back()
+        expect(page.locator("dl.answers")).to_contain_text("热水器漏水。")
+
+
+def test_a_line_that_breaks_while_files_travel_loses_nothing(
+    browser: Browser, site: str, desk: Desk, tmp_path: Path
+) -> None:
+    with _context(browser, "en") as context:
+        page = context.new_page()
+        page.goto(f"{site}/complain")
+        page.locator("#narrative").fill("It leaks.")
+        page.locator("input[value=anonymous]").check()
+        page.get_by_role("button", name="Continue").click()
+        (tmp_path / "one.png").write_bytes(PNG)
+        page.locator("#files").set_input_files(tmp_path / "one.png")
+        for break_it in (
+            lambda route: route.abort("connectionreset"),
+            lambda route: route.fulfill(status=413, content_type="application/json", body="{}"),
+            lambda route: route.fulfill(status=503, content_type="text/html", body="<h1>Busy</h1>"),
+        ):
+            page.route("**/complain", break_it, times=1)
+            page.get_by_role("button", name="Send my complaint").click()
+            expect(page.locator(".broken")).to_contain_text("Nothing here is lost")
+            expect(page.locator(".picked li span")).to_have_text(["one.png"])
+            expect(page.get_by_role("button", name="Send my complaint")).to_be_visible()
+        page.get_by_role("button", name="Send my complaint").click()
+        expect(page.locator(".reference")).to_be_visible()
+        assert page.locator(".reference").inner_text() == desk.newest()
+        page.get_by_role("link", name="Go to my complaint").click()
+        expect(page.locator("ul.files li")).to_have_text(["one.png"])
+
+
 def test_files_are_gathered_named_and_taken_away_again(browser: Browser, site: str, tmp_path: Path) -> None:
     """A phone offers one picture after the other; what was wrong with the former ones is forgotten with them."""
     with _context(browser, "en") as context:

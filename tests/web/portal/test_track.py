@@ -132,6 +132,27 @@ def test_after_going_back_an_old_page_changes_nothing_and_keeps_the_words(
     assert "On Tuesday, I think." in late.text
 
 
+def test_words_whose_form_is_gone_are_shown_again(visitor: Visitor, desk: Desk, product: App, token: str) -> None:
+    """The page lay open overnight and the case went on; the link was replaced meanwhile; the reason is too long."""
+    words = "On Tuesday, I think."
+    stale = visitor.post(f"/track/{token}", "answer", "old", text=words)
+    assert stale.status_code == 403
+    assert f'<blockquote class="words">{words}</blockquote>' in stale.text
+    stale = visitor.post(f"/track/{token}", "withdraw", "old", text=words)
+    assert stale.status_code == 403
+    assert re.search(rf'<textarea id="withdraw-text" name="text"[^>]*>\s*{words}</textarea>', stale.text)
+    long = visitor.do(token, "withdraw", text="x" * 20_001)
+    assert long.status_code == 422
+    assert 'id="withdraw-text-error"' in long.text
+    assert "x" * 20_001 in long.text
+    opened = slip(visitor.page(token).text)
+    with product.store.work(SYSTEM) as work:
+        tracking.revoke(work, work.session.get_one(Complaint, desk.complaint(desk.newest()).id))
+    late = visitor.post(f"/track/{token}", "message", opened, text=words)
+    assert late.status_code == 404
+    assert f'<blockquote class="words">{words}</blockquote>' in late.text
+
+
 @pytest.mark.parametrize("action", ["answer", "message", "appeal", "nonsense"])
 def test_what_is_empty_or_unknown_is_refused(visitor: Visitor, token: str, action: str) -> None:
     answer = visitor.do(token, action, text=" \n")

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from tests.web.stories.house import House
 from tests.web.stories.people import Colleague
@@ -130,3 +130,40 @@ def test_the_pages_of_components_are_in_order(max_: Callable[[str], Colleague], 
     one.look(f"components-{language}")
     one.open("components/portal")
     one.look(f"components-portal-{language}")
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_case_with_everything_open_fits_a_small_phone(
+    house: House, max_: Callable[[str], Colleague], language: str
+) -> None:
+    """320 pixels, as WCAG asks (1.4.10): words that decided, clocks that were cancelled, their explanation."""
+    one = max_(language)
+    reference = house.references()[0]
+    house.act("max", reference, "withdraw")
+    one.page.set_viewport_size({"width": 320, "height": 700})
+    one.page.emulate_media(color_scheme="dark")
+    for path in (
+        f"complaints/{reference}",
+        f"complaints/{reference}/clocks",
+        "account/password",
+        "account/second-factor",
+    ):
+        one.open(path)
+        one.page.evaluate("document.querySelectorAll('main details').forEach(part => { part.open = true; })")
+        one.look(path.rpartition("/")[2])
+
+
+def test_the_palette_says_nothing_is_there_only_when_it_has_looked(max_: Callable[[str], Colleague]) -> None:
+    one, held = max_("en"), list[Route]()
+    one.open("inbox?view=all")
+    one.page.route("**/console/palette?q=*", lambda route: held.append(route))
+    one.keys.press("Control+k")
+    found = one.page.locator("#palette-found li")
+    expect(found.first).to_be_visible()
+    one.page.locator("#palette-q").fill("no such thing")
+    expect(found).to_have_count(0)
+    while not held:
+        one.page.wait_for_timeout(50)
+    held[0].continue_()
+    expect(found).to_have_text(["Nothing found"])
+    one.well()

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import pyotp
 from sqlmodel import col, func, select
 
-from complaints.domain.errors import Conflict, Forbidden, InvalidInput
+from complaints.domain.errors import Conflict, FieldProblem, Forbidden, InvalidInput
 from complaints.services import administration, signin
 from complaints.store.tables import Person, RecoveryCode
 from complaints.store.unit import Work
@@ -45,13 +45,23 @@ def offer(person: Person, issuer: str, secret: str = "") -> Offer:
     return Offer(secret, pyotp.TOTP(secret).provisioning_uri(name=person.login, issuer_name=issuer))
 
 
-def turn_on(work: Work, person: Person, secret: str, code: str) -> list[str]:
-    """Require codes from now on, proved by a first one; the recovery codes, which are shown this once."""
+def turn_on(work: Work, person: Person, secret: str, code: str, password: str) -> list[str]:
+    """Require codes from now on; the recovery codes, which are shown this once.
+
+    Proved by a first code, and by the person's password where they have one: an open desk must not be enough to shut
+    its owner out. `InvalidInput` names each wrong field.
+    """
     if person.totp_secret:
         raise Conflict("The second factor is on already. Turn it off first to use another device.")
+    problems = []
+    if person.password_hash and not signin.knows_password(person, password):
+        problems.append(FieldProblem("password_old", "This is not your present password."))
     step = _step_of(work, secret, code, 0) if _plausible(secret) else None
     if step is None:
-        raise InvalidInput("This code does not fit. Check the clock of your device and use the newest code.", "code")
+        said = FieldProblem("code", "This code does not fit. Check the clock of your device and use the newest code.")
+        problems.append(said)
+    if problems or step is None:
+        raise InvalidInput(problems)
     person.totp_secret, person.totp_used = secret, step
     work.session.add(person)
     administration.note(work, "second_factor_on", person.login)

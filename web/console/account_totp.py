@@ -1,4 +1,4 @@
-"""One's own second factor: turning it on with a first code, and off with the password."""
+"""One's own second factor: turning it on with a first code and the password, and off with the password."""
 
 from __future__ import annotations
 
@@ -37,11 +37,13 @@ def _page(screen: Screen, secret: str, wrong: dict[str, str], status: int = HTTP
 @router.post("/account/second-factor")
 def turn_on(screen: Staff, entries: Entries) -> Response:
     """Require codes from now on; shows the recovery codes. Sessions that were opened without a code end."""
-    secret, code = str(entries.get("secret", "")), str(entries.get("code", ""))
+    secret, code, password = (str(entries.get(name, "")) for name in ("secret", "code", "password_old"))
+    if screen.seat.person.password_hash and (said := too_many_guesses(screen, password)):
+        return _page(screen, secret, {"password_old": said}, HTTPStatus.TOO_MANY_REQUESTS)
     try:
         with screen.work() as work:
             person = work.session.get_one(Person, screen.seat.person.id, with_for_update=True)
-            codes = totp.turn_on(work, person, secret, code)
+            codes = totp.turn_on(work, person, secret, code, password)
             signin.end_sessions(work, person.id, but=screen.seat.session.id)
             token = signin.renew(work, screen.seat.session.id)
     except InvalidInput as error:

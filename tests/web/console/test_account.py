@@ -109,7 +109,8 @@ def enrolled(office: Office, browser: Browser) -> tuple[pyotp.TOTP, list[str]]:
     assert secret
     assert 'src="data:image/svg+xml' in page
     totp = pyotp.TOTP(secret[1])
-    answer = browser.post("/console/account/second-factor", secret=secret[1], code=code_at(office, totp))
+    entered = {"secret": secret[1], "code": code_at(office, totp), "password_old": PASSWORD}
+    answer = browser.post("/console/account/second-factor", **entered)
     assert answer.status_code == 200, text_of(answer.text)
     return totp, re.findall(r"<code>([a-z2-7-]{19})</code>", answer.text)
 
@@ -132,7 +133,8 @@ def test_a_second_factor_is_on_only_after_a_first_code(office: Office) -> None:
     page = browser.get("/console/account/second-factor").text
     secret = re.search(r'name="secret" value="([A-Z2-7]{32})"', page)
     assert secret
-    answer = browser.post("/console/account/second-factor", secret=secret[1], code="000000")
+    entered = {"secret": secret[1], "code": "000000", "password_old": PASSWORD}
+    answer = browser.post("/console/account/second-factor", **entered)
     assert answer.status_code == 422
     assert "This code does not fit." in text_of(answer.text)
     assert secret[1] in answer.text
@@ -142,6 +144,27 @@ def test_a_second_factor_is_on_only_after_a_first_code(office: Office) -> None:
     enrolled(office, browser)
     assert office.person("li").totp_secret
     assert arrive(office.app, "li", PASSWORD).status_code == 200
+
+
+def test_an_open_desk_is_not_enough_to_turn_a_second_factor_on(office: Office) -> None:
+    browser, totp = office.browser("li", Role.AGENT), pyotp.TOTP(pyotp.random_base32())
+    answer = browser.post("/console/account/second-factor", secret=totp.secret, code=code_at(office, totp))
+    assert answer.status_code == 422
+    assert "This is not your present password." in text_of(answer.text)
+    assert totp.secret in answer.text
+    assert office.person("li").totp_secret is None
+
+
+def test_whoever_has_no_password_turns_a_second_factor_on_with_a_code(office: Office) -> None:
+    browser = office.browser("li", Role.AGENT)
+    with office.product.store.work(SYSTEM) as work:
+        person = work.session.merge(office.person("li"))
+        person.password_hash = None
+        work.session.add(person)
+    totp = pyotp.TOTP(pyotp.random_base32())
+    page = browser.post("/console/account/second-factor", secret=totp.secret, code=code_at(office, totp))
+    assert page.status_code == 200
+    assert office.person("li").totp_secret == totp.secret
 
 
 def test_a_code_opens_once_and_the_form_that_was_kept_goes_on(office: Office) -> None:

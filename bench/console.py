@@ -90,6 +90,13 @@ def serving(home: Path, cores: list[int]) -> Iterator[str]:
         os.sched_setaffinity(0, mine)
 
 
+async def signed_in(client: httpx.AsyncClient, login: str) -> httpx.Response:
+    """What comes of login and password, in the page that asks for them."""
+    page = await client.get("/console/sign-in", params={"next": "/console/inbox"})
+    hidden = dict(re.findall(r'<input type="hidden" name="([^"]+)" value="([^"]*)"', page.text))
+    return await client.post("/console/sign-in", data=hidden | {"login": login, "password": console_data.PASSWORD})
+
+
 class Person:
     """Somebody at the console."""
 
@@ -102,9 +109,7 @@ class Person:
 
     async def sign_in(self) -> None:
         """Password, session."""
-        answer = await self.client.post(
-            "/console/sign-in", data={"login": self.login, "password": console_data.PASSWORD}
-        )
+        answer = await signed_in(self.client, self.login)
         assert answer.status_code == 303, (self.login, answer.status_code)
 
     async def work(self, until: float) -> None:
@@ -162,9 +167,7 @@ async def crowd(base: str, people: int, seconds: float) -> dict[str, list[float]
 async def first_load(base: str) -> float:
     """Kilobytes, compressed, that a browser fetches for its first inbox: page, styles, scripts."""
     async with httpx.AsyncClient(base_url=base, timeout=30, follow_redirects=True) as client:
-        page = await client.post(
-            "/console/sign-in", data={"login": "agent0", "password": console_data.PASSWORD, "next": "/console/inbox"}
-        )
+        page = await signed_in(client, "agent0")
         size = page.num_bytes_downloaded
         for path in set(re.findall(r'(?:href|src)="(/static/[^"]+)"', page.text)):
             size += (await client.get(path)).num_bytes_downloaded

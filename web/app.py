@@ -15,6 +15,7 @@ from config.wiring import App
 from web import api, console, health, metrics, portal, problems, static_files
 from web.api.body import add_schemas
 from web.auth import KeyRing
+from web.browser import Browsers
 from web.console import Console
 from web.edge import Bound, Edge, Limit
 from web.metrics import Metrics
@@ -53,6 +54,7 @@ def create_app(product: App) -> FastAPI:
     app.include_router(api.router)
     app.include_router(health.router)
     app.include_router(metrics.router)
+    app.state.browsers = Browsers(product)
     app.state.portal = Portal(product)
     app.include_router(portal.router)
     app.state.console = Console(product)

@@ -20,6 +20,7 @@ from sqlalchemy import delete, update
 from sqlmodel import col, func, select
 
 from complaints.domain.errors import FieldProblem, Forbidden, InvalidInput
+from complaints.domain.network import network
 from complaints.domain.ports import Actor
 from complaints.services import administration, notices
 from complaints.services.routing import as_actor
@@ -135,6 +136,17 @@ def check(work: Work, login: str, password: str, address: str) -> Person:
     return person
 
 
+def confirm(work: Work, person: Person, password: str, address: str) -> None:
+    """Somebody signed in shows once more that the password is theirs; guesses count as at the door.
+
+    `WrongPassword` or `Locked`; commit even then.
+    """
+    refuse_locked(work, person.login, address, "password")
+    if not knows_password(person, password):
+        failed(work, person.login, address, "password", person)
+        raise WrongPassword
+
+
 def refuse_locked(work: Work, login: str, address: str, via: str) -> None:
     """`Locked` while the login is locked or its network address must wait; the attempt is kept."""
     until = locked_until(work, login) or _crowded_until(work, address)
@@ -158,7 +170,7 @@ def _crowded_until(work: Work, address: str) -> datetime | None:
         return None
     count, first = work.session.exec(
         select(func.count(), func.min(SignIn.at)).where(
-            SignIn.address == address, SignIn.at > work.now - WINDOW, SignIn.outcome == "wrong"
+            SignIn.address == network(address), SignIn.at > work.now - WINDOW, SignIn.outcome == "wrong"
         )
     ).one()
     return first + WINDOW if count >= MOST_FROM_ADDRESS else None
@@ -180,7 +192,7 @@ def locked_until(work: Work, login: str) -> datetime | None:
 def attempt(work: Work, login: str, address: str, outcome: str, via: str) -> None:
     """Keep one attempt."""
     work.session.add(
-        SignIn(id=new_id(work.now), at=work.now, login=login[:100], address=address, outcome=outcome, via=via)
+        SignIn(id=new_id(work.now), at=work.now, login=login[:100], address=network(address), outcome=outcome, via=via)
     )
     work.session.flush()
 
@@ -228,6 +240,22 @@ def end_session(work: Work, session_id: str) -> None:
     """Sign out."""
     if (found := work.session.get(WebSession, session_id)) is not None:
         work.session.delete(found)
+
+
+def renew(work: Work, session_id: str) -> str:
+    """A new token for a session that goes on; whoever may have learned the old one is out."""
+    old, token = work.session.get_one(WebSession, session_id), secrets.token_urlsafe(32)
+    fresh = old.model_dump() | {"id": _digest(token), "csrf": secrets.token_urlsafe(24)}
+    work.session.add(WebSession(**fresh))
+    work.session.delete(old)
+    work.session.flush()
+    return token
+
+
+def end_behind(work: Work, token: str) -> None:
+    """Sign out whoever sits behind this cookie, if anybody does."""
+    if token:
+        end_session(work, _digest(token))
 
 
 def end_sessions(work: Work, person_id: UUID, *, but: str = "") -> None:

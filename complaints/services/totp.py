@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import pyotp
 from sqlmodel import col, func, select
 
-from complaints.domain.errors import Conflict, Forbidden, InvalidInput
+from complaints.domain.errors import Conflict, FieldProblem, Forbidden, InvalidInput
 from complaints.services import administration, signin
 from complaints.store.tables import Person, RecoveryCode
 from complaints.store.unit import Work
@@ -45,13 +45,23 @@ def offer(person: Person, issuer: str, secret: str = "") -> Offer:
     return Offer(secret, pyotp.TOTP(secret).provisioning_uri(name=person.login, issuer_name=issuer))
 
 
-def turn_on(work: Work, person: Person, secret: str, code: str) -> list[str]:
-    """Require codes from now on, proved by a first one; the recovery codes, which are shown this once."""
+def turn_on(work: Work, person: Person, secret: str, code: str, password: str) -> list[str]:
+    """Require codes from now on; the recovery codes, which are shown this once.
+
+    Proved by a first code, and by the person's password where they have one: an open desk must not be enough to shut
+    its owner out. `InvalidInput` names each wrong field.
+    """
     if person.totp_secret:
         raise Conflict("The second factor is on already. Turn it off first to use another device.")
+    problems = []
+    if person.password_hash and not signin.knows_password(person, password):
+        problems.append(FieldProblem("password_old", "This is not your present password."))
     step = _step_of(work, secret, code, 0) if _plausible(secret) else None
     if step is None:
-        raise InvalidInput("This code does not fit. Check the clock of your device and use the newest code.", "code")
+        said = FieldProblem("code", "This code does not fit. Check the clock of your device and use the newest code.")
+        problems.append(said)
+    if problems or step is None:
+        raise InvalidInput(problems)
     person.totp_secret, person.totp_used = secret, step
     work.session.add(person)
     administration.note(work, "second_factor_on", person.login)
@@ -75,8 +85,9 @@ def clear(work: Work, person: Person) -> None:
 
 def check(work: Work, person: Person, code: str, address: str) -> None:
     """Take a code or a recovery code, once; `WrongCode` or `Locked`. Commit even then: attempts must be kept."""
-    signin.refuse_locked(work, person.login, address, _VIA)
+    # one after the other, so that no more may be tried by trying many at once
     row = work.session.get_one(Person, person.id, with_for_update=True, populate_existing=True)
+    signin.refuse_locked(work, row.login, address, _VIA)
     given = "".join(code.split()).replace("-", "")
     step = _step_of(work, row.totp_secret or "", given, row.totp_used) if row.totp_secret else None
     if step is not None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from typing import Any
 
 import pytest
@@ -15,6 +14,7 @@ from complaints.services import people, signin
 from complaints.store.tables import Person
 from config.wiring import App
 from tests.web.api.conftest import make_product
+from tests.web.forms import sign_in
 from web.app import create_app
 
 _BROWSER = {"accept": "text/html,application/xhtml+xml,*/*;q=0.8"}
@@ -42,9 +42,7 @@ def console(product: App, web: TestClient) -> TestClient:
         work.session.add(person)
         work.session.flush()
         work.session.exec(select(Person)).one().language = "zh-CN"
-    page = web.get("/console/sign-in")
-    form = dict(re.findall(r'<input type="hidden" name="([^"]+)" value="([^"]*)"', page.text))
-    assert web.post("/console/sign-in", data={**form, "login": "li", "password": _PASSWORD}).status_code == 303
+    assert sign_in(web, "li", _PASSWORD).status_code == 303
     return web
 
 
@@ -120,7 +118,7 @@ def test_a_bug_at_the_console(console: TestClient, monkeypatch: pytest.MonkeyPat
 
 
 def test_a_bug_in_the_portal(web: TestClient, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("web.portal.pages.Screen.slip", _broken)
+    monkeypatch.setattr("web.browser.Browser.slip", _broken)
     answer = web.get("/track", headers=_BROWSER)
     assert answer.status_code == 500
     assert "This is our fault" in answer.text

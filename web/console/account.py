@@ -13,8 +13,9 @@ from complaints.services import signin, totp
 from complaints.store.tables import Person
 from web.console import fields
 from web.console.route import PageRoute
-from web.console.seat import Entries, Staff
+from web.console.seat import SESSION, Entries, Staff
 from web.console.sheet import sheet
+from web.console.signing_in import too_many_guesses
 from web.language import COOKIE, N_
 
 router = APIRouter(route_class=PageRoute)
@@ -86,17 +87,22 @@ def ask_password(screen: Staff) -> Response:
 
 @router.post("/account/password")
 def change_password(screen: Staff, entries: Entries) -> Response:
-    """Change it; every other session ends."""
+    """Change it; every other session ends, and this one has a new token: an old one may be known to others."""
     old, new, repeat = (str(entries.get(f"password_{name}", "")) for name in ("old", "new", "repeat"))
+    if said := too_many_guesses(screen, old):
+        return screen.page("account_password.html", HTTPStatus.TOO_MANY_REQUESTS, faults={"password_old": said})
     try:
         with screen.work() as work:
             person = work.session.get_one(Person, screen.seat.person.id, with_for_update=True)
             signin.change_password(work, person, old, new, repeat, keep=screen.seat.session.id)
+            token = signin.renew(work, screen.seat.session.id)
     except InvalidInput as error:
         wrong = fields.faults(error.problems, screen.speech)
         return screen.page("account_password.html", HTTPStatus.UNPROCESSABLE_ENTITY, faults=wrong)
     said = N_("Your password is changed. You were signed out everywhere else.")
-    return screen.go("/console/account", screen.speech.say(said))
+    response = screen.go("/console/account", screen.speech.say(said))
+    screen.browser.jar.put(response, SESSION, token)
+    return response
 
 
 @router.post("/account/sessions/end")

@@ -18,12 +18,13 @@ from complaints.services import oidc
 from complaints.services.oidc import SignOn, SignOnFailed
 from complaints.store.tables import Person
 from web.console.pages import Screen, own
+from web.console.resume import DOOR
 from web.console.route import PageRoute, said_of
 from web.console.signing_in import seated
 from web.language import N_
 
 router = APIRouter(route_class=PageRoute)
-_COOKIE, _PATH = "sign_on", "/console/sign-in"
+_COOKIE = "sign_on"
 #: So long somebody may be at the provider.
 _PATIENCE = timedelta(minutes=15)
 
@@ -40,8 +41,8 @@ def depart(request: Request, next: str = "/console") -> Response:
     late = int((now + _PATIENCE).timestamp())
     kept = [departure.state, departure.nonce, departure.verifier, own(next), late]
     response = screen.dressed(RedirectResponse(departure.url, HTTPStatus.SEE_OTHER))
-    age = int(_PATIENCE.total_seconds())
-    response.set_cookie(_COOKIE, _signer(screen).dumps(json.dumps(kept)), max_age=age, path=_PATH, **screen.jar())
+    left = int(_PATIENCE.total_seconds())
+    screen.browser.jar.put(response, _COOKIE, _signer(screen).dumps(json.dumps(kept)), seconds=left)
     return response
 
 
@@ -61,7 +62,7 @@ def arrive(request: Request, state: str = "", code: str = "", error: str = "") -
     except SignOnFailed as failed:
         return _refused(screen, N_("The sign-on was refused: %(why)s"), why=said_of(screen.speech, failed))
     response = seated(screen, person, onward, [], via="oidc")
-    response.delete_cookie(_COOKIE, path=_PATH)
+    screen.browser.jar.drop(response, _COOKIE)
     return response
 
 
@@ -81,7 +82,7 @@ def _provider(screen: Screen) -> SignOn:
 
 def _kept(screen: Screen) -> tuple[str, str, str, str] | None:
     try:
-        kept = json.loads(_signer(screen).loads(screen.request.cookies.get(_COOKIE, "")))
+        kept = json.loads(_signer(screen).loads(screen.browser.jar.read(screen.request, _COOKIE)))
     except BadSignature:
         return None
     state, nonce, verifier, onward, late = kept
@@ -94,6 +95,6 @@ def _signer(screen: Screen) -> URLSafeSerializer:
 
 
 def _refused(screen: Screen, said: str, **values: str) -> Response:
-    response = screen.go("/console/sign-in", screen.speech.say(said, **values), tone="bad")
-    response.delete_cookie(_COOKIE, path=_PATH)
+    response = screen.go(DOOR, screen.speech.say(said, **values), tone="bad")
+    screen.browser.jar.drop(response, _COOKIE)
     return response

@@ -23,6 +23,7 @@ from complaints.services.signin import Seat
 from complaints.store.unit import Work
 from config.wiring import App
 from web import static_files
+from web.browser import Browser
 from web.console import labels
 from web.console.fields import Choices
 from web.console.when import Span
@@ -96,6 +97,11 @@ class Screen:
         otherwise = preferred(self.request, self.product.settings.language)
         return Speech(chosen(self.request) or otherwise, self.console.zone, "console")
 
+    @cached_property
+    def browser(self) -> Browser:
+        """Where the request comes from: its cookies, and the slips of forms without a session."""
+        return Browser(self.request)
+
     @property
     def label(self) -> labels.Labels:
         """Words for codes."""
@@ -135,7 +141,7 @@ class Screen:
     def page(self, template: str, status: int = HTTPStatus.OK, **values: Any) -> Response:
         """A whole page; says first what the page before left to say."""
         response = HTMLResponse(self.html(template, flash=self._flash(), **values), status)
-        response.delete_cookie(_FLASH, path="/console")
+        self.browser.jar.drop(response, _FLASH)
         return self.dressed(response)
 
     def fragment(self, template: str, status: int = HTTPStatus.OK, **values: Any) -> Response:
@@ -151,25 +157,22 @@ class Screen:
         response = RedirectResponse(own(path), HTTPStatus.SEE_OTHER)
         if say:
             packed = base64.urlsafe_b64encode(json.dumps([tone, say[:600]]).encode()).decode()
-            response.set_cookie(_FLASH, packed, max_age=60, path="/console", **self.jar())
+            self.browser.jar.put(response, _FLASH, packed, seconds=60)
         return self.dressed(response)
-
-    def jar(self) -> dict[str, Any]:
-        """Properties of our cookies."""
-        secure = self.product.settings.link_base.startswith("https:")
-        return {"samesite": "lax", "secure": secure, "httponly": True}
 
     def dressed(self, response: Response) -> Response:
         """With the headers every page has; pages of people are kept by no cache."""
         response.headers.setdefault("Content-Security-Policy", _POLICY)
         response.headers.setdefault("Cache-Control", "no-store")
         if self.request.query_params.get("lang") == self.speech.language:
-            response.set_cookie(COOKIE, self.speech.language.value, max_age=_YEAR, path="/", **self.jar())
+            properties = self.browser.jar.properties
+            response.set_cookie(COOKIE, self.speech.language.value, max_age=_YEAR, **properties)
+        self.browser.settle(response)
         return response
 
     def _flash(self) -> tuple[str, str] | None:
         try:
-            tone, said = json.loads(base64.urlsafe_b64decode(self.request.cookies.get(_FLASH, "")))
+            tone, said = json.loads(base64.urlsafe_b64decode(self.browser.jar.read(self.request, _FLASH)))
         except ValueError:
             return None
         return (str(tone), str(said)) if tone in ("good", "bad", "note") else None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from http import HTTPStatus
+from typing import Any
 from urllib.parse import urlencode
 
 from fastapi import Request
@@ -17,12 +18,15 @@ from complaints.services import signin
 from complaints.services.signin import Seat
 from web.console.labels import Labels
 from web.console.pages import Screen, own
-from web.console.seat import SAFE, cookie_name, posted
+from web.console.seat import SAFE, posted, session_of
+from web.language import N_
 
 #: Prefix of kept fields in the page where somebody signs in.
 KEPT = "kept."
+#: Where login and password are sent to; the form that slips of that page are made for.
+DOOR = "/console/sign-in"
 #: Never written into a page: tokens, passwords, codes.
-_SECRET = ("csrf", "password", "code", "secret", "ticket")
+_SECRET = ("csrf", "password", "code", "secret", "slip")
 Fields = list[tuple[str, str]]
 #: A field in a row of a list: `remedies-0-kind`.
 _PART = re.compile(r"\w+-(?:\d+-)?(?P<key>\w+)")
@@ -44,13 +48,19 @@ async def ask(request: Request) -> Response:
     if "x-csrf" in request.headers:
         return screen.json({"code": "sign_in", "say": ""}, HTTPStatus.UNAUTHORIZED)
     if request.method in SAFE:
-        return screen.go(f"/console/sign-in?{_next(request)}")
+        return screen.go(f"{DOOR}?{_next(request)}")
     fields = kept(await posted(request))
     seat = await run_in_threadpool(_seated, screen)
     if seat is not None:  # signed in anew in another tab: only the form is old
         return again(Screen(request, seat), request.url.path, fields)
-    about = {"onward": request.url.path, "fields": fields, "errors": {}, "login": "", "expired": True}
-    return screen.page("sign_in.html", HTTPStatus.UNAUTHORIZED, **about)
+    said = N_("Your session is over. Sign in and go on: what you wrote is kept.")
+    return door(screen, own(request.url.path), fields, HTTPStatus.UNAUTHORIZED, notice=screen.speech.say(said))
+
+
+def door(screen: Screen, onward: str, fields: Fields, status: int = HTTPStatus.OK, **more: Any) -> Response:
+    """The page where somebody signs in to go on to `onward`, with the `fields` that are kept for them meanwhile."""
+    values = {"errors": {}, "login": "", "notice": ""} | more
+    return screen.page("sign_in.html", status, slip=screen.browser.slip(DOOR), onward=onward, fields=fields, **values)
 
 
 def again(screen: Screen, path: str, fields: Fields) -> Response:
@@ -82,7 +92,7 @@ def kept(form: FormData, prefix: str = "") -> Fields:
 
 
 def _seated(screen: Screen) -> Seat | None:
-    token = screen.request.cookies.get(cookie_name(screen.product), "")
+    token = session_of(screen.request)
     with screen.product.store.reading(SYSTEM) as work:
         return signin.seat(work, token) if token else None
 

@@ -16,10 +16,11 @@ from sqlalchemy.exc import SQLAlchemyError
 from complaints.domain.errors import ActionNotAllowed, ComplaintsError, InvalidInput, NotFound, NotOpen
 from complaints.domain.reference import parse
 from web import problems
+from web.browser import Browsers
 from web.console.labels import Labels
 from web.console.pages import Screen
 from web.console.resume import ask
-from web.console.seat import ChangePassword, SignInFirst, seat_of
+from web.console.seat import FORGED, SAFE, ChangePassword, Forged, SignInFirst, seat_of
 from web.language import N_, Speech
 from web.spoken_errors import spoken
 
@@ -27,13 +28,16 @@ logger = logging.getLogger("web")
 
 
 class PageRoute(APIRoute):
-    """Answers errors in a way that a person can read, in their language."""
+    """Answers errors in a way that a person can read, in their language; takes no form from another site's page."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """The handler, guarded."""
         plain = super().get_route_handler()
 
         async def guarded(request: Request) -> Response:
+            browsers: Browsers = request.app.state.browsers
+            if request.method not in SAFE and browsers.foreign(request):
+                return refusal(request, Forged())
             try:
                 return await plain(request)
             except SignInFirst:
@@ -106,6 +110,8 @@ def said_of(speech: Speech, error: Exception) -> str:
         case NotOpen():
             said = N_("%(reference)s is “%(status)s”. Merge into an open complaint, or reopen that one first.")
             return speech.say(said, reference=error.reference, status=label("status", error.status))
+        case Forged():
+            return speech.say(FORGED)
         case ComplaintsError():
             return spoken(speech.language, str(error))
     return ""

@@ -9,7 +9,6 @@ from __future__ import annotations
 import hmac
 from datetime import timedelta
 from typing import Annotated, Any
-from urllib.parse import urlsplit
 
 from fastapi import Depends, Request
 from fastapi.concurrency import run_in_threadpool
@@ -21,9 +20,15 @@ from complaints.domain.vocabulary import Role
 from complaints.services import signin
 from complaints.services.signin import Seat
 from config.wiring import App
+from web.browser import Browsers
 from web.console.pages import Screen
+from web.language import N_
 
 SAFE = frozenset({"GET", "HEAD"})
+#: The cookie of a session.
+SESSION = "console"
+#: What is said to whoever was made to send a form by another site.
+FORGED = N_("This form was not sent from a page of ours, so nothing was done. Open the console and do it there.")
 #: Everybody who works here.
 STAFF = frozenset({Role.AGENT, Role.LEAD, Role.APPROVER, Role.MANAGER, Role.AUDITOR, Role.ADMIN})
 #: Those who handle complaints; auditors and administrators only look.
@@ -45,6 +50,15 @@ class SignInFirst(Exception):
 
 class ChangePassword(Exception):
     """The password is temporary: it must be changed before anything else."""
+
+
+class Forged(Forbidden):
+    """A page of another site sent this form."""
+
+    code = "forged"
+
+    def __init__(self) -> None:
+        super().__init__(FORGED)
 
 
 class Needs:
@@ -72,7 +86,7 @@ class Needs:
 async def seat_of(request: Request) -> Seat | None:
     """Whoever sits at this browser, if somebody does."""
     product: App = request.app.state.product
-    token = request.cookies.get(cookie_name(product), "")
+    token = session_of(request)
     return await run_in_threadpool(_seat, product, token) if token else None
 
 
@@ -89,14 +103,7 @@ async def _not_forged(request: Request, seat: Seat) -> None:
     """The request must carry the session's own token, as a header (script) or as a field (form)."""
     given = request.headers.get("x-csrf", "") or str((await posted(request)).get("csrf", ""))
     if not hmac.compare_digest(given.encode(), seat.session.csrf.encode()):
-        # an old form after a new sign-in: the person confirms it, nothing is lost
-        raise SignInFirst if same_site(request) else Forbidden("This form was not sent from our own page.")
-
-
-def same_site(request: Request) -> bool:
-    """Whether the browser says that the request comes from one of our own pages."""
-    origin = request.headers.get("origin", "")
-    return not origin or urlsplit(origin).netloc == request.headers.get("host", "")
+        raise SignInFirst  # an old form after a new sign-in: the person confirms it, nothing is lost
 
 
 async def posted(request: Request) -> FormData:
@@ -108,14 +115,10 @@ async def posted(request: Request) -> FormData:
     return await request.form(max_files=200, max_fields=400, max_part_size=1_000_000)
 
 
-def cookie_name(product: App) -> str:
-    """`__Host-` binds the cookie to this host and to https (RFC 6265bis), where there is https."""
-    return "__Host-console" if secure(product) else "console"
-
-
-def secure(product: App) -> bool:
-    """Whether people reach us by https."""
-    return product.settings.link_base.startswith("https:")
+def session_of(request: Request) -> str:
+    """The token of the session that the browser has; empty for none."""
+    browsers: Browsers = request.app.state.browsers
+    return browsers.jar.read(request, SESSION)
 
 
 def _screen(roles: frozenset[Role]) -> Any:

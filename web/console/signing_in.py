@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from http import HTTPStatus
 from uuid import UUID
 
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
-from itsdangerous import BadSignature, URLSafeSerializer
 
 from complaints.domain.ports import SYSTEM
 from complaints.services import signin, totp
@@ -17,20 +16,24 @@ from complaints.services.signin import Locked, WrongPassword
 from complaints.services.totp import WrongCode
 from complaints.store.tables import Person
 from web.console.pages import Screen, own
-from web.console.resume import KEPT, Fields, again, kept
+from web.console.resume import DOOR, KEPT, Fields, again, door, kept
 from web.console.route import PageRoute
-from web.console.seat import Entries, Staff, cookie_name, same_site
+from web.console.seat import SESSION, Entries, Staff, session_of
 from web.language import N_
 
 router = APIRouter(route_class=PageRoute)
+#: A page to sign in may wait over a long weekend: nothing is lost by that, and nobody types a password twice.
+_DOOR_OPEN = timedelta(days=7)
 #: So long after the password the code may come.
 _PATIENCE = timedelta(minutes=5)
+#: Where the code is sent to; the form that slips of that page are made for.
+_CODE = "/console/sign-in/code"
 
 
 @router.get("/sign-in")
 def ask(request: Request, next: str = "/console") -> Response:
     """Login and password."""
-    return Screen(request).page("sign_in.html", onward=own(next), fields=[], errors={}, login="", expired=False)
+    return door(Screen(request), own(next), [])
 
 
 @router.post("/sign-in")
@@ -39,15 +42,23 @@ def sign_in(request: Request, entries: Entries) -> Response:
     screen = Screen(request)
     login, password = str(entries.get("login", "")).strip(), str(entries.get("password", ""))
     onward, fields = own(str(entries.get("next", ""))), kept(entries, KEPT)
-    if not same_site(request):
-        return screen.go("/console/sign-in")
+    _, fitting = screen.browser.returned(DOOR, str(entries.get("slip", "")), _DOOR_OPEN)
+    if not fitting:
+        return door(screen, onward, fields, HTTPStatus.FORBIDDEN, login=login, notice=_unfit(screen))
     error, person = _checked(screen, login, password)
     if person is None:
-        about = {"onward": onward, "fields": fields, "login": login, "expired": False}
-        return screen.page("sign_in.html", _status(error), errors={"password": _said(screen, error)}, **about)
+        return door(screen, onward, fields, _status(error), login=login, errors={"password": _said(screen, error)})
     if person.totp_secret:
-        return second_step(screen, person, onward, fields)
+        return _second_step(screen, screen.browser.slip(_CODE, f"{person.id} {_mark(person)}"), onward, fields)
     return seated(screen, person, onward, fields, via="password")
+
+
+def _unfit(screen: Screen) -> str:
+    """Why one must sign in once more."""
+    if screen.browser.known:
+        return screen.speech.say(N_("This page is too old. Sign in once more, please."))
+    said = N_("Your browser keeps back the cookie that protects this form. Allow cookies for this site, then sign in.")
+    return screen.speech.say(said)
 
 
 def _checked(screen: Screen, login: str, password: str) -> tuple[dict[str, str], Person | None]:
@@ -59,6 +70,18 @@ def _checked(screen: Screen, login: str, password: str) -> tuple[dict[str, str],
             return _locked(screen, locked), None
         except WrongPassword:
             return {"text": N_("Login and password do not belong together.")}, None
+
+
+def too_many_guesses(screen: Screen, password: str) -> str:
+    """Counts what is given as the present password of whoever sits here; says so where no more are taken."""
+    with screen.work() as work:
+        try:
+            signin.confirm(work, screen.seat.person, password, address_of(screen.request))
+        except Locked as locked:
+            return _said(screen, _locked(screen, locked))
+        except WrongPassword:
+            pass  # is told with whatever else is wrong
+    return ""
 
 
 def _locked(screen: Screen, locked: Locked) -> dict[str, str]:
@@ -74,11 +97,12 @@ def _status(error: dict[str, str]) -> int:
     return HTTPStatus.TOO_MANY_REQUESTS if "until" in error else HTTPStatus.FORBIDDEN
 
 
-def second_step(screen: Screen, person: Person, onward: str, fields: Fields) -> Response:
-    """Ask for a code. The ticket says who passed the first step, and when; a new password makes it void."""
-    late = int((screen.product.store.now() + _PATIENCE).timestamp())
-    ticket = _tickets(screen).dumps([str(person.id), late, _mark(person)])
-    return screen.page("second_step.html", onward=onward, fields=fields, ticket=ticket, errors={})
+def _second_step(
+    screen: Screen, slip: str, onward: str, fields: Fields, status: int = HTTPStatus.OK, error: str = ""
+) -> Response:
+    """Ask for a code. The slip says who passed the first step, in this browser, and when."""
+    errors = {"code": error} if error else {}
+    return screen.page("second_step.html", status, slip=slip, onward=onward, fields=fields, errors=errors)
 
 
 @router.post("/sign-in/code")
@@ -86,14 +110,14 @@ def enter_code(request: Request, entries: Entries) -> Response:
     """The second step."""
     screen = Screen(request)
     onward, fields = own(str(entries.get("next", ""))), kept(entries, KEPT)
-    ticket = str(entries.get("ticket", ""))
-    person = _behind(screen, ticket) if same_site(request) else None
+    slip = str(entries.get("slip", ""))
+    person = _behind(screen, slip)
     if person is None:
-        return screen.go("/console/sign-in", screen.speech.say(N_("That took too long. Sign in again.")), tone="note")
+        notice = screen.speech.say(N_("That took too long. Sign in again."))
+        return door(screen, onward, fields, HTTPStatus.FORBIDDEN, notice=notice)
     error = _code_checked(screen, person, str(entries.get("code", "")))
     if error:
-        about = {"onward": onward, "fields": fields, "ticket": ticket}
-        return screen.page("second_step.html", _status(error), errors={"code": _said(screen, error)}, **about)
+        return _second_step(screen, slip, onward, fields, _status(error), _said(screen, error))
     return seated(screen, person, onward, fields, via="totp")
 
 
@@ -108,21 +132,15 @@ def _code_checked(screen: Screen, person: Person, code: str) -> dict[str, str]:
     return {}
 
 
-def _behind(screen: Screen, ticket: str) -> Person | None:
-    """Who passed the first step a moment ago."""
-    try:
-        person_id, late, mark = _tickets(screen).loads(ticket)
-    except BadSignature:
+def _behind(screen: Screen, text: str) -> Person | None:
+    """Who passed the first step a moment ago; nobody, once their password or second factor is another."""
+    slip, fitting = screen.browser.returned(_CODE, text, _PATIENCE)
+    if slip is None or not fitting:
         return None
+    person_id, _, mark = slip.key.partition(" ")
     with screen.product.store.reading(SYSTEM) as work:
         person = work.session.get(Person, UUID(person_id))
-        in_time = work.now < datetime.fromtimestamp(late, UTC)
-    return person if person is not None and person.active and in_time and _mark(person) == mark else None
-
-
-def _tickets(screen: Screen) -> URLSafeSerializer:
-    secret = screen.product.settings.secret()
-    return URLSafeSerializer(secret, salt="second step", signer_kwargs={"digest_method": hashlib.sha256})
+    return person if person is not None and person.active and _mark(person) == mark else None
 
 
 def _mark(person: Person) -> str:
@@ -134,6 +152,7 @@ def seated(screen: Screen, person: Person, onward: str, fields: Fields, *, via: 
     """Opens the session; a form that was kept is offered again."""
     product, request = screen.product, screen.request
     with product.store.work(SYSTEM) as work:
+        signin.end_behind(work, session_of(request))  # nothing of who sat here before is left open
         token, _ = signin.open_session(
             work, person, address=address_of(request), agent=request.headers.get("user-agent", ""), via=via
         )
@@ -142,7 +161,7 @@ def seated(screen: Screen, person: Person, onward: str, fields: Fields, *, via: 
     assert seat is not None
     fresh = Screen(request, seat)
     response = again(fresh, onward, fields) if fields else fresh.go(onward)
-    response.set_cookie(cookie_name(product), token, path="/", **fresh.jar())
+    screen.browser.jar.put(response, SESSION, token)
     return response
 
 
@@ -151,8 +170,8 @@ def sign_out(screen: Staff) -> Response:
     """End this session."""
     with screen.work() as work:
         signin.end_session(work, screen.seat.session.id)
-    response = screen.go("/console/sign-in", screen.speech.say(N_("You are signed out.")))
-    response.delete_cookie(cookie_name(screen.product), path="/")
+    response = screen.go(DOOR, screen.speech.say(N_("You are signed out.")))
+    screen.browser.jar.drop(response, SESSION)
     return response
 
 

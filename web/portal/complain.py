@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from http import HTTPStatus
 from typing import Any
 
@@ -18,6 +19,7 @@ from complaints.services import attachments, clocks, intake
 from complaints.services.contact import way_to_reach
 from complaints.services.transition import lock
 from complaints.store.tables import Complaint, IdempotencyKey
+from web.browser import Slip
 from web.language import N_
 from web.portal import answers, files
 from web.portal.pages import PageRoute, Screen
@@ -48,7 +50,7 @@ def start(request: Request) -> Response:
 def form(request: Request, product: str = "") -> Response:
     """The empty form, with the product filled in where a link names it."""
     screen = _screen(request)
-    return _form(screen, answers.empty(product), screen.slip(_base(screen)))
+    return _form(screen, answers.empty(product), screen.browser.slip(_base(screen)))
 
 
 def _form(screen: Screen, given: answers.Answers, slip: str, status: int = HTTPStatus.OK, **more: Any) -> Response:
@@ -81,10 +83,11 @@ async def step(request: Request) -> Response:
 
 def _step(screen: Screen, posted: FormData) -> Response:
     given, base, speech = answers.read(posted), _base(screen), screen.speech
-    slip, fitting = screen.returned(base, str(posted.get("slip", "")))
-    fresh = screen.slip(base, slip.key if slip else "")
+    slip, fitting = screen.browser.returned(base, str(posted.get("slip", "")))
     if slip is None or not fitting:
-        notice = speech.say(N_("This page was open for too long. Nothing is lost: please check and go on."))
+        # only our own slip keeps its key: who knows the key of another could ask for the receipt of what is sent here
+        fresh = screen.browser.slip(base, slip.key if slip and screen.browser.made_for(slip, base) else "")
+        notice = screen.too_old(N_("This page was open for too long. Nothing is lost: please check and go on."))
         return _form(screen, given, fresh, HTTPStatus.FORBIDDEN, notice=notice)
     same = str(posted["slip"])  # keeps its age: going back and forth is no new beginning
     if posted.get(_TRAP):
@@ -101,7 +104,17 @@ def _step(screen: Screen, posted: FormData) -> Response:
         return _form(screen, given, same, HTTPStatus.TOO_MANY_REQUESTS, notice=notice)
     if do != "send":
         return _review(screen, given, same)
-    return _send(screen, given, new, slip.key, posted)
+    return _send(screen, given, new, _once(screen, slip, new), posted)
+
+
+def _once(screen: Screen, slip: Slip, new: NewComplaint) -> str:
+    """The key under which a complaint is taken once.
+
+    A slip in a frame may be anybody's. There the words are part of the key, so that nobody who has the slip, too, gets
+    the receipt of what somebody else wrote.
+    """
+    words = hashlib.sha256(new.model_dump_json().encode()).hexdigest() if screen.embedded else ""
+    return f"{slip.key} {words}".strip()
 
 
 def _send(screen: Screen, given: answers.Answers, new: NewComplaint, key: str, posted: FormData) -> Response:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import secrets
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from functools import cached_property
@@ -22,14 +21,13 @@ from complaints.domain.errors import ComplaintsError
 from complaints.domain.vocabulary import Language
 from config.wiring import App
 from web import problems, static_files
-from web.language import COOKIE, NAMES, Speech, chosen, preferred, words
-from web.portal.guard import Bucket, Slip, Slips, fits
+from web.browser import Browser
+from web.language import COOKIE, N_, NAMES, Speech, chosen, preferred, words
+from web.portal.guard import Bucket
 from web.templating import Templates
 
 logger = logging.getLogger("web")
 _HERE = Path(__file__).resolve().parent
-#: Binds forms to the browser that opened them. Nobody is signed in here; it is worth nothing elsewhere.
-_BROWSER = "portal"
 #: Codes that may be tried for one complaint in an hour. There are a million.
 _TRIES = 10
 _YEAR = 31_536_000
@@ -41,11 +39,9 @@ class Portal:
     def __init__(self, product: App) -> None:
         settings = product.settings
         self.product = product
-        self.slips = Slips(settings.secret())
         self.bucket = Bucket(settings.sends_per_hour)
         self.tries = Bucket(_TRIES)
         self.zone = ZoneInfo(settings.time_zone)
-        self.secure = settings.link_base.startswith("https:")
         self.templates = {language: self._templates(language) for language in Language}
 
     def _templates(self, language: Language) -> Templates:
@@ -79,18 +75,20 @@ class Screen:
         return Speech(chosen(self.request) or otherwise, self.portal.zone)
 
     @cached_property
-    def cookie(self) -> str:
-        """What tells this browser from others. A frame on another site has no cookies: its forms bind to the page."""
-        return "" if self.embedded else self.request.cookies.get(_BROWSER) or secrets.token_urlsafe(16)
+    def browser(self) -> Browser:
+        """Where the reader's forms come from; each has a slip of it."""
+        return Browser(self.request, framed=self.embedded)
 
-    def slip(self, page: str, key: str = "") -> str:
-        """The hidden field of a form on `page`."""
-        return self.portal.slips.make(page, self.cookie, self.product.store.now(), key)
-
-    def returned(self, page: str, text: str) -> tuple[Slip | None, bool]:
-        """The slip that came back, and whether it fits."""
-        slip = self.portal.slips.read(text)
-        return slip, fits(slip, page, self.cookie, self.product.store.now())
+    def too_old(self, said: str) -> str:
+        """Why a form must be sent again whose slip does not fit: as `said`, unless it is for want of a cookie."""
+        if self.browser.known:
+            return self.speech.say(said)
+        return self.speech.say(
+            N_(
+                "Your browser keeps back the cookie that protects this form. Allow cookies for this site, then send "
+                "again. Nothing is lost."
+            )
+        )
 
     def too_many(self) -> int:
         """Counts one sending from the reader's address; minutes to wait if there were too many."""
@@ -133,11 +131,10 @@ class Screen:
             f"form-action 'self'; base-uri 'none'; frame-ancestors {frames or chr(39) + 'none' + chr(39)}"
         )
         response.headers["Vary"] = "Accept-Language, Cookie"
-        jar: dict[str, Any] = {"samesite": "lax", "secure": self.portal.secure, "httponly": True, "path": "/"}
         if self.request.query_params.get("lang") == self.speech.language:
-            response.set_cookie(COOKIE, self.speech.language.value, max_age=_YEAR, **jar)
-        if not self.embedded and self.request.cookies.get(_BROWSER) != self.cookie:
-            response.set_cookie(_BROWSER, self.cookie, **jar)
+            properties = self.browser.jar.properties
+            response.set_cookie(COOKIE, self.speech.language.value, max_age=_YEAR, **properties)
+        self.browser.settle(response)
         return response
 
 

@@ -37,6 +37,7 @@ _PAGE = "/track"
 _FIELDS = 20
 _EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s.]+")
 _LONGEST = 20_000
+_TOO_OLD = N_("This page was open for too long. Please send again.")
 #: What is said after something was done.
 _DONE = {
     "answer": N_("Thank you. We have your answer and go on."),
@@ -57,7 +58,8 @@ def ask(request: Request, renewed: str = "") -> Response:
     """Reference and e-mail address, for a new link; also where one lands after asking that old links be worthless."""
     screen = Screen(request)
     given = {"reference": "", "email": ""}
-    return screen.page("find.html", slip=screen.slip(_PAGE), given=given, errors={}, notice="", renewed=bool(renewed))
+    slip = screen.browser.slip(_PAGE)
+    return screen.page("find.html", slip=slip, given=given, errors={}, notice="", renewed=bool(renewed))
 
 
 @router.post("/track")
@@ -75,11 +77,11 @@ async def send_link(request: Request) -> Response:
 def _open_by_code(screen: Screen, posted: FormData) -> Response:
     given = _sought(posted)
     tracks, code = screen.product.tracking, "".join(given["code"].split())
-    _, fitting = screen.returned(_PAGE, str(posted.get("slip", "")))
+    _, fitting = screen.browser.returned(_PAGE, str(posted.get("slip", "")))
     said, status = "", HTTPStatus.UNPROCESSABLE_ENTITY
     if not fitting:
-        said, status = N_("This page was open for too long. Please send again."), HTTPStatus.FORBIDDEN
-    elif not re.fullmatch(rf"[0-9]{{{tracking.CODE_DIGITS}}}", code):
+        return _found(screen, given, HTTPStatus.FORBIDDEN, notice=screen.too_old(_TOO_OLD))
+    if not re.fullmatch(rf"[0-9]{{{tracking.CODE_DIGITS}}}", code):
         said = N_("Type the six digits that stand in the mail.")
     elif screen.too_many_tries(given["reference"]):
         said, status = N_("Too many codes were tried. Use the link in the mail instead."), HTTPStatus.TOO_MANY_REQUESTS
@@ -87,7 +89,7 @@ def _open_by_code(screen: Screen, posted: FormData) -> Response:
         return screen.go(f"/track/{tracks.token(party.complaint_id, party.complainant_id, party.link_version)}")
     else:
         said = N_("This code does not fit, or it is older than 30 minutes. Compare it with the latest mail.")
-    return _found(screen, given, status, {"code": screen.speech.say(said)})
+    return _found(screen, given, status, errors={"code": screen.speech.say(said)})
 
 
 def _party(screen: Screen, given: Fields, code: str) -> Party | None:
@@ -102,14 +104,15 @@ def _sought(posted: FormData) -> Fields:
     return {name: str(posted.get(name, ""))[:300] for name in ("reference", "email", "code")}
 
 
-def _found(screen: Screen, given: Fields, status: int = HTTPStatus.OK, errors: Fields | None = None) -> Response:
-    return screen.page("found.html", status, slip=screen.slip(_PAGE), given=given, errors=errors or {}, notice="")
+def _found(screen: Screen, given: Fields, status: int = HTTPStatus.OK, **more: Any) -> Response:
+    values = {"errors": {}, "notice": ""} | more
+    return screen.page("found.html", status, slip=screen.browser.slip(_PAGE), given=given, **values)
 
 
 def _send_link(screen: Screen, posted: FormData) -> Response:
     given = _sought(posted)
     speech, errors, notice, status = screen.speech, {}, "", HTTPStatus.UNPROCESSABLE_ENTITY
-    slip, fitting = screen.returned(_PAGE, str(posted.get("slip", "")))
+    slip, fitting = screen.browser.returned(_PAGE, str(posted.get("slip", "")))
     if not _EMAIL.fullmatch(given["email"].strip()):
         errors["email"] = speech.say(N_("Write the address like name@example.com."))
     try:
@@ -119,7 +122,7 @@ def _send_link(screen: Screen, posted: FormData) -> Response:
             N_("A reference looks like C26-000042-7. Please compare it with your letter, digit by digit.")
         )
     if slip is None or not fitting:
-        notice, status = speech.say(N_("This page was open for too long. Please send again.")), HTTPStatus.FORBIDDEN
+        notice, status = screen.too_old(_TOO_OLD), HTTPStatus.FORBIDDEN
     elif not errors:
         wait = screen.too_many()
         if not wait:
@@ -130,7 +133,7 @@ def _send_link(screen: Screen, posted: FormData) -> Response:
             N_("Too many requests came from your network. Please try again in %(minutes)s minutes."), minutes=wait
         )
         status = HTTPStatus.TOO_MANY_REQUESTS
-    slip_again = screen.slip(_PAGE)
+    slip_again = screen.browser.slip(_PAGE)
     return screen.page("find.html", status, slip=slip_again, given=given, errors=errors, notice=notice, renewed=False)
 
 
@@ -167,7 +170,7 @@ class Visit:
 
     def slip(self) -> str:
         """A slip that fits this link only."""
-        return self.screen.slip(self.place)
+        return self.screen.browser.slip(self.place)
 
     @property
     def place(self) -> str:
@@ -184,7 +187,7 @@ def _visit(request: Request, token: str, words: str = "") -> Visit | Response:
     except NotFound as error:
         status = HTTPStatus.GONE if isinstance(error, LinkExpired) else HTTPStatus.NOT_FOUND
         given = {"reference": "", "email": ""}
-        values = {"slip": screen.slip(_PAGE), "given": given, "expired": isinstance(error, LinkExpired)}
+        values = {"slip": screen.browser.slip(_PAGE), "given": given, "expired": isinstance(error, LinkExpired)}
         return screen.page("no_link.html", status, errors={}, notice="", kept=words, **values)
     screen.own = Language(visitor.complainant.language)
     return Visit(screen, token, visitor)
@@ -247,10 +250,10 @@ def _do(visit: Visit, posted: FormData) -> Response:
     action = given["do"]
     if action not in _ACTIONS:
         raise NotFound("action", action)
-    slip, fitting = visit.screen.returned(visit.place, str(posted.get("slip", "")))
+    slip, fitting = visit.screen.browser.returned(visit.place, str(posted.get("slip", "")))
     if slip is None or not fitting:
-        notice = speech.say(N_("This page was open for too long. Nothing is lost: please check and send again."))
-        return again(visit, HTTPStatus.FORBIDDEN, given=given, notice=notice)
+        said = N_("This page was open for too long. Nothing is lost: please check and send again.")
+        return again(visit, HTTPStatus.FORBIDDEN, given=given, notice=visit.screen.too_old(said))
     errors = {name: speech.say(said) for name, said in _wrong(given).items()}
     received, wrong = files.receive(product, files.chosen(posted), speech) if not errors else ([], [])
     if wrong:

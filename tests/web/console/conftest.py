@@ -18,6 +18,7 @@ from complaints.services import intake, people, signin
 from complaints.store.tables import Person
 from config.wiring import App
 from tests.web.api.conftest import SUBMISSION, make_product, walked
+from tests.web.forms import sign_in
 from web.app import create_app
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ class Browser:
         self.web.headers["accept-language"] = "en"
         self.login = login
         if login:
-            answer = self.web.post("/console/sign-in", data={"login": login, "password": PASSWORD})
+            answer = sign_in(self.web, login, PASSWORD)
             assert answer.status_code == 303, answer.text
 
     def get(self, path: str, **more: Any) -> Any:

@@ -12,6 +12,7 @@ from complaints.domain.ports import SYSTEM
 from complaints.domain.vocabulary import Role
 from complaints.store.tables import AdminEvent
 from tests.web.console.conftest import Office, text_of
+from tests.web.forms import sign_in
 
 
 def noted(office: Office, kind: str) -> list[AdminEvent]:
@@ -52,7 +53,7 @@ def test_somebody_new_gets_a_password_that_is_shown_once_and_lets_them_in(office
         "250.50",
     )
     web = TestClient(office.app, follow_redirects=False)
-    assert web.post("/console/sign-in", data={"login": "mei", "password": password[1]}).status_code == 303
+    assert sign_in(web, "mei", password[1]).status_code == 303
     assert password[1] not in admin.get(f"/console/admin/people/{mei.id}").text
     assert "temporary" not in str([e.data for e in noted(office, "person_added")])
 

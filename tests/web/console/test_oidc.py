@@ -22,6 +22,7 @@ from config.wiring import App
 from tests.web.api.conftest import make_product
 from tests.web.console.conftest import Office, text_of
 from tests.web.console.provider import CLIENT, SECRET, Provider, running, shared_secret
+from tests.web.forms import hidden
 
 
 @pytest.fixture
@@ -206,6 +207,20 @@ def test_a_refusal_at_the_provider_and_a_provider_that_is_away_are_told(office: 
     address = traveller.there()
     provider.down = True
     assert "cannot be reached" in traveller.said(traveller.back(address))
+
+
+def test_what_was_written_when_the_session_ended_waits_for_who_comes_back(office: Office) -> None:
+    browser, traveller = office.browser("li", Role.AGENT, email="li@example.com"), Traveller(office.app)
+    sent = {"csrf": browser.csrf, "theme": "dark"}
+    page = traveller.web.post("/console/account/look", data=sent).text
+    assert 'href="/console/sign-in/oidc" target="_blank"' in page
+    form = page.partition('<form method="post" action="/console/account/look">')[2].partition("</form>")[0]
+    assert hidden(form) == {"theme": "dark"}
+    assert "kept.theme" in traveller.web.post("/console/account/look", data=hidden(form)).text, "not signed in yet"
+    traveller.travel()
+    resumed = traveller.web.post("/console/account/look", data=hidden(form)).text
+    assert "Go on where you were" in resumed
+    assert hidden(resumed)["theme"] == "dark"
 
 
 def test_nobody_is_sent_elsewhere_afterwards(office: Office) -> None:

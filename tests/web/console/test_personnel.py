@@ -15,6 +15,7 @@ from complaints.services.personnel import Particulars
 from complaints.store.tables import AdminEvent, WebSession
 from config.wiring import App
 from tests.web.console.conftest import Browser, Office
+from tests.web.forms import sign_in
 
 
 def test_the_first_start_makes_one_administrator_and_no_second(product: App) -> None:
@@ -72,7 +73,7 @@ def test_leaving_ends_sessions_and_coming_back_needs_a_new_password(office: Offi
     assert browser.get("/console/account").status_code == 303
     with office.product.store.work(SYSTEM) as work:
         personnel.set_active(work, li.id, True)
-    assert Browser(office.app).web.post("/console/sign-in", data={"login": "li", "password": "x"}).status_code == 403
+    assert sign_in(Browser(office.app).web, "li", "x").status_code == 403
     assert office.person("li").password_hash is None
 
 

@@ -15,6 +15,7 @@ from complaints.services import signin
 from complaints.store.tables import SignIn, WebSession
 from tests.web.console.casework import Desk
 from tests.web.console.conftest import PASSWORD, Browser, Office, text_of
+from tests.web.forms import sign_in
 
 
 def test_whoever_is_not_signed_in_is_asked_and_then_brought_where_they_were_going(office: Office) -> None:
@@ -24,9 +25,7 @@ def test_whoever_is_not_signed_in_is_asked_and_then_brought_where_they_were_goin
     assert asked.status_code == 303
     assert asked.headers["location"] == "/console/sign-in?next=%2Fconsole%2Fcomponents%3Fx%3D1"
     page = browser.get(asked.headers["location"])
-    onward = re.search(r'name="next" value="([^"]+)"', page.text)
-    assert onward
-    entered = browser.web.post("/console/sign-in", data={"login": "li", "password": PASSWORD, "next": onward[1]})
+    entered = sign_in(browser.web, "li", PASSWORD, page.text)
     assert entered.status_code == 303
     assert entered.headers["location"] == "/console/components?x=1"
     assert browser.get("/console/components").status_code == 200
@@ -36,14 +35,14 @@ def test_nobody_is_sent_to_another_site(office: Office) -> None:
     office.hire("li", Role.AGENT)
     for there in ("https://evil.example", "//evil.example", "/\\evil.example", "/consoleevil", "/console\r\nx: y"):
         browser = Browser(office.app)
-        answer = browser.web.post("/console/sign-in", data={"login": "li", "password": PASSWORD, "next": there})
+        answer = sign_in(browser.web, "li", PASSWORD, next=there)
         assert answer.headers["location"] == "/console"
 
 
 def test_the_cookie_is_kept_from_scripts_and_other_sites_and_is_stored_nowhere(office: Office) -> None:
     office.hire("li", Role.AGENT)
     browser = Browser(office.app)
-    answer = browser.web.post("/console/sign-in", data={"login": "li", "password": PASSWORD})
+    answer = sign_in(browser.web, "li", PASSWORD)
     cookie = next(c for c in answer.headers.get_list("set-cookie") if c.startswith("console="))
     assert "HttpOnly" in cookie
     assert "SameSite=lax" in cookie
@@ -57,22 +56,22 @@ def test_wrong_passwords_lock_the_login_and_time_opens_it_again(office: Office, 
     office.hire("li", Role.AGENT)
     browser = Browser(office.app)
     for _ in range(signin.MOST_FAILURES):
-        answer = browser.web.post("/console/sign-in", data={"login": "li", "password": "wrong wrong"})
+        answer = sign_in(browser.web, "li", "wrong wrong")
         assert answer.status_code == 403
         assert "Login and password do not belong together." in text_of(answer.text)
-    locked = browser.web.post("/console/sign-in", data={"login": "li", "password": PASSWORD})
+    locked = sign_in(browser.web, "li", PASSWORD)
     assert locked.status_code == 429
     assert "Too many wrong attempts" in text_of(locked.text)
     later = office.product.store.now() + signin.WINDOW + timedelta(seconds=1)
     monkeypatch.setattr(office.product.store, "now", lambda: later)
-    assert browser.web.post("/console/sign-in", data={"login": "li", "password": PASSWORD}).status_code == 303
+    assert sign_in(browser.web, "li", PASSWORD).status_code == 303
     with office.product.store.reading(SYSTEM) as work:
         outcomes = [s.outcome for s in work.session.exec(select(SignIn).order_by(col(SignIn.id)))]
     assert outcomes == [*["wrong"] * signin.MOST_FAILURES, "locked", "ok"]
 
 
 def test_an_unknown_login_sounds_like_a_wrong_password(office: Office) -> None:
-    answer = Browser(office.app).web.post("/console/sign-in", data={"login": "nobody", "password": "whatever it is"})
+    answer = sign_in(Browser(office.app).web, "nobody", "whatever it is")
     assert answer.status_code == 403
     assert "Login and password do not belong together." in text_of(answer.text)
 
@@ -108,9 +107,7 @@ def test_what_was_sent_after_the_session_ended_is_kept_and_sent_again(office: Of
     assert answer.status_code == 401
     kept = dict(re.findall(r'name="(kept\.[^"]+)" value="([^"]*)"', answer.text))
     assert kept == {"kept.theme": "dark"}
-    resumed = browser.web.post(
-        "/console/sign-in", data={"login": "li", "password": PASSWORD, "next": "/console/account/look", **kept}
-    )
+    resumed = sign_in(browser.web, "li", PASSWORD, answer.text)
     assert resumed.status_code == 200
     assert 'action="/console/account/look"' in resumed.text
     assert 'name="theme" value="dark"' in resumed.text
@@ -120,11 +117,11 @@ def test_a_temporary_password_opens_a_locked_login(office: Office) -> None:
     person = office.hire("li", Role.AGENT)
     browser = Browser(office.app)
     for _ in range(signin.MOST_FAILURES):
-        browser.web.post("/console/sign-in", data={"login": "li", "password": "wrong"})
-    assert browser.web.post("/console/sign-in", data={"login": "li", "password": PASSWORD}).status_code == 429
+        sign_in(browser.web, "li", "wrong")
+    assert sign_in(browser.web, "li", PASSWORD).status_code == 429
     with office.product.store.work(SYSTEM) as work:
         password = signin.temporary_password(work, work.session.merge(person))
-    assert browser.web.post("/console/sign-in", data={"login": "li", "password": password}).status_code == 303
+    assert sign_in(browser.web, "li", password).status_code == 303
 
 
 def test_a_temporary_password_opens_nothing_but_its_change(office: Office) -> None:
@@ -132,7 +129,7 @@ def test_a_temporary_password_opens_nothing_but_its_change(office: Office) -> No
     with office.product.store.work(SYSTEM) as work:
         password = signin.temporary_password(work, work.session.merge(person))
     web = TestClient(office.app, follow_redirects=False)
-    assert web.post("/console/sign-in", data={"login": "li", "password": password}).status_code == 303
+    assert sign_in(web, "li", password).status_code == 303
     assert web.get("/console/components").headers["location"] == "/console/account/password"
 
 
@@ -157,8 +154,7 @@ def test_a_form_kept_over_a_sign_in_is_told_in_words(desk: Desk) -> None:
     sent = {"csrf": csrf, "version": "1", "seen": "6", "once": "ab12", "draft_seen": "x", "decision": "fast_track"}
     sent |= {"severity": "minor", "remedies-0-kind": "refund", "finding": "upheld", "accepted": "no"}
     asked = web.post(desk.at(StepKind.TRIAGE), data=sent)
-    hidden = dict(re.findall(r'<input type="hidden" name="([^"]+)" value="([^"]*)"', asked.text))
-    resumed = web.post("/console/sign-in", data={**hidden, "login": "li", "password": PASSWORD})
+    resumed = sign_in(web, "li", PASSWORD, asked.text)
     found = re.search(r'<dl class="facts">(.*?)</dl>', resumed.text, flags=re.S)
     assert found
     assert re.findall(r"<dt>(.*?)</dt><dd[^>]*>(.*?)</dd>", found[1]) == [

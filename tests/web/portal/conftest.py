@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ from complaints.services import actions, opening, people, response, routing, ste
 from complaints.store.tables import Complaint, Person
 from config.wiring import App
 from tests.web.api.conftest import make_product, walked
+from tests.web.forms import slip
 from web.app import create_app
 
 FILLED: dict[str, Any] = {
@@ -55,13 +55,6 @@ def web(product: App) -> Iterator[TestClient]:
 @pytest.fixture
 def desk(product: App) -> Desk:
     return Desk(product)
-
-
-def slip(html: str) -> str:
-    """The hidden slip of the (first) form."""
-    found = re.search(r'name="slip" value="([^"]+)"', html)
-    assert found, html
-    return found[1]
 
 
 class Visitor:

@@ -16,10 +16,12 @@ from complaints.domain.ports import SYSTEM
 from complaints.store.tables import Attachment, Complainant, Complaint
 from config.wiring import App
 from tests.web.api.conftest import counted, make_product
-from tests.web.portal.conftest import FILLED, PNG, Visitor, slip
+from tests.web.forms import slip
+from tests.web.portal.conftest import FILLED, PNG, Visitor
 from web.app import create_app
+from web.browser import OPEN_FOR
 from web.portal.answers import NEEDS, TEXTS
-from web.portal.guard import OPEN_FOR, Bucket
+from web.portal.guard import Bucket
 
 SCRIPT = "<script>alert(1)</script>\"'><img src=x onerror=alert(1)>"
 
@@ -127,10 +129,10 @@ def test_back_changed_and_sent_again_is_told(visitor: Visitor, product: App) -> 
 
 
 def test_a_form_open_too_long_comes_back_with_everything(visitor: Visitor, product: App) -> None:
-    screen_cookie = visitor.web.get("/complain") and visitor.web.cookies["portal"]
+    mark = visitor.web.get("/complain") and visitor.web.cookies["browser"]
     now = product.store.now()
-    slips = visitor.web.app.state.portal.slips  # type: ignore[attr-defined]
-    old = slips.make("/complain", screen_cookie, now - OPEN_FOR - timedelta(minutes=1))
+    slips = visitor.web.app.state.browsers.slips  # type: ignore[attr-defined]
+    old = slips.make("/complain", mark, now - OPEN_FOR - timedelta(minutes=1))
     answer = visitor.post("/complain", "send", old, **FILLED)
     assert answer.status_code == 403
     assert "Nothing is lost" in answer.text
@@ -314,3 +316,25 @@ def test_the_first_load_is_small(web: TestClient) -> None:
 
     parts = [web.get(p).content for p in ("/complain", "/static/portal.css", "/static/portal.js", "/static/portal.svg")]
     assert sum(len(gzip.compress(p)) for p in parts) < 20_000
+
+
+def test_nobody_gets_the_receipt_of_what_another_sends_in_a_form_of_theirs(web: TestClient, product: App) -> None:
+    """A stranger has a browser open their own form, and sends it once more themselves."""
+    with TestClient(web.app, follow_redirects=False) as theirs:
+        given = slip(theirs.get("/complain").text)
+        web.get("/complain")
+        lured = Visitor(web).post("/complain", "send", given, **FILLED)
+        assert lured.status_code == 403
+        sent = Visitor(web).post("/complain", "send", slip(lured.text), **FILLED)
+        fished = Visitor(theirs).post("/complain", "send", given, **(FILLED | {"narrative": "Something else."}))
+    assert fished.headers["location"] != sent.headers["location"]
+    assert counted(product, Complaint) == 2
+
+
+def test_a_form_in_a_frame_is_stored_once_and_shows_nobody_what_another_wrote(web: TestClient, product: App) -> None:
+    """No cookie tells browsers apart there: whoever has the slip may send it, and gets their own receipt."""
+    visitor, opened = Visitor(web), slip(web.get("/embed/complain").text)
+    first, second = (visitor.post("/embed/complain", "send", opened, **FILLED) for _ in range(2))
+    other = visitor.post("/embed/complain", "send", opened, **(FILLED | {"narrative": "Something else."}))
+    assert first.headers["location"] == second.headers["location"] != other.headers["location"]
+    assert counted(product, Complaint) == 2

@@ -15,7 +15,8 @@ from complaints.services.tracking import Tracking
 from complaints.store.tables import Attachment, Complaint, Message, Outbox, Survey
 from config.wiring import App
 from tests.web.api.conftest import counted
-from tests.web.portal.conftest import PNG, Desk, Visitor, slip
+from tests.web.forms import slip
+from tests.web.portal.conftest import PNG, Desk, Visitor
 
 SCRIPT = "<script>alert(1)</script>"
 

@@ -61,6 +61,19 @@ def test_warned_is_what_the_tested_policys_own_ladder_warns_of(
     assert verdicts(under(*rungs), hours) == {"clocks"} | expected
 
 
+def test_a_clock_in_days_that_was_answered_early_has_warned_nobody() -> None:
+    def said(days: int) -> set[str]:
+        log = [
+            LogEntry("received", START, None, None, {}),
+            LogEntry("send_response", START + days * 24 * HOUR, "responding", "confirming", {}),
+        ]
+        tally = Tally()
+        judge("own", DEFAULT, *replay(DEFAULT, Case(START, jurisdiction="in"), log), "orders", START, tally)
+        return {key[-1] for key in tally.counts if key[1] == "in_rbi.final"}
+
+    assert [said(days) for days in (2, 16, 31)] == [{"clocks"}, {"clocks", "warned"}, {"clocks", "warned", "breached"}]
+
+
 def test_a_case_begins_in_the_jurisdiction_that_it_was_received_in() -> None:
     log = [
         LogEntry("received", START, None, None, {}),

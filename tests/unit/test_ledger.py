@@ -115,6 +115,15 @@ def test_an_earlier_receipt_by_merging_moves_the_start_and_keeps_what_was_paused
     assert earlier.due(ALWAYS) == T0 - 10 * HOUR + 52 * HOUR
 
 
+def test_a_clock_in_days_that_stopped_early_has_not_used_all_of_its_budget() -> None:
+    book = Ledger.start(T0.replace(hour=0), Budget(9, Unit.CALENDAR_DAYS))  # the day of receipt and nine more
+    stopped = book.stop(T0.replace(hour=0) + 2 * DAY)
+    assert stopped.share(ALWAYS, T0 + 30 * DAY) == book.share(ALWAYS, T0.replace(hour=0) + 2 * DAY) == 0.2
+    assert stopped.at_share(ALWAYS, 0.5) == book.at_share(ALWAYS, 0.5) == T0.replace(hour=0) + 5 * DAY
+    assert book.stop(T0.replace(hour=0) + 15 * DAY).share(ALWAYS, T0 + 30 * DAY) == 1.5
+    assert book.cancel(T0.replace(hour=0) + 2 * DAY).share(ALWAYS, T0 + 30 * DAY) == 0.2
+
+
 def test_a_day_on_whose_end_the_clock_stood_still_does_not_count() -> None:
     book = Ledger.start(T0, Budget(5, Unit.BUSINESS_DAYS)).pause(T0 + HOUR, "external").resume(T0 + 2 * DAY)
     assert book.due(OFFICE) == datetime(2024, 6, 13, tzinfo=UTC)  # 10, 11, 12 June after 5 and 7; the 6th is off

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from datetime import UTC, datetime
 
 import pytest
 from typer.testing import CliRunner
@@ -11,6 +12,7 @@ from typer.testing import CliRunner
 import deployments.commands.policies as commands
 from config.wiring import App
 from deployments.cli import app as cli
+from deployments.commands import cases
 from tests.web.api.conftest import Caller
 
 
@@ -46,6 +48,20 @@ def test_api_and_command_line_name_the_clock_that_follows_and_what_to_verify(
     told = CliRunner().invoke(cli, ["sla", "explain", reference, "--clock", "fca.summary"]).stdout.splitlines()
     assert told == here["fca.summary"]["text"]
     assert "When it is over: fca.final governs" in told
+
+
+def test_a_letter_keyed_on_the_command_line_counts_from_its_receipt(
+    agent: Caller, product: App, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cases, "app", lambda: product)
+    asked = ["submit", "The kettle leaks.", "--channel", "letter", "--received", "2026-03-06 09:00:00"]
+    reference = CliRunner().invoke(cli, [*asked, "--jurisdiction", "uk"]).stdout.strip()
+    listed = {c["clock"]: c for c in agent.get(f"/complaints/{reference}/clocks").json()}
+    assert {"default.resolve", "fca.final"} <= listed.keys()
+    started = datetime.fromisoformat(listed["fca.final"]["started_at"])
+    assert started == datetime(2026, 3, 6, 1, 0, tzinfo=UTC), "nine o'clock in Shanghai"
+    late = CliRunner().invoke(cli, ["submit", "x", "--received", "2099-01-01"])
+    assert "future" in f"{late.output} {late.exception}"
 
 
 def test_the_clocks_of_an_external_body_are_listed_like_others(

@@ -172,7 +172,7 @@ class _Teller:
         yield self.say("Citation", "出处"), rule.citation or self.say("none", "无")
         mark = "" if rule.evidence == "ours" else f"{rule.evidence} – "
         yield self.say("Evidence", "依据"), mark + self.word(_EVIDENCE, rule.evidence)
-        if rule.effective_from or rule.effective_until:
+        if rule.evidence != "ours" and (rule.effective_from or rule.effective_until):
             yield self.say("In force", "施行"), self._in_force(rule)
         if rule.unverified:
             yield self.say("Not verified", "未核实"), self._unverified(rule)

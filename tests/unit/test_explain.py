@@ -140,7 +140,7 @@ def test_an_overdue_clock_says_for_how_long() -> None:
 
 def test_a_rule_says_since_when_it_holds_what_to_verify_and_which_clock_follows() -> None:
     rule = replace(
-        RULE, effective_from=date(2016, 6, 30), effective_until=date(2027, 1, 31), next="fca.final",
+        RULE, evidence="R", effective_from=date(2016, 6, 30), effective_until=date(2027, 1, 31), next="fca.final",
         unverified=(Unverified("external_body.address", "Tower 1"), Unverified("clocks.ack.budget", "5 business_days")),
     )  # fmt: skip
     said = lines(explained(BOOK, at("12 12:00"), rule=rule))
@@ -151,7 +151,8 @@ def test_a_rule_says_since_when_it_holds_what_to_verify_and_which_clock_follows(
     zh = lines(explained(BOOK, at("12 12:00"), rule=rule), ZH)
     assert {"施行：自2016-06-30起，至2027-01-31止", "期满后：由fca.final接续"} <= set(zh)
     assert any(line.startswith("未核实：external_body.address") and line.endswith("（使用前请核实）") for line in zh)
-    plain = "\n".join(lines(explained(BOOK, at("12 12:00"))))
+    ours = replace(RULE, effective_from=date(1970, 1, 1))
+    plain = "\n".join(lines(explained(BOOK, at("12 12:00"), rule=ours)))
     assert not any(word in plain for word in ("In force", "Not verified", "When it is over"))
 
 

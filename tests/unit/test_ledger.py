@@ -165,3 +165,32 @@ def test_whatever_happens_the_books_stay_in_order_and_survive_storage(steps: lis
     if unit in (Unit.WORKING_MINUTES, Unit.MINUTES) and due is not None:
         ends = min(due, book.stopped_at or due)
         assert told.days[-1].total == book.counted(OFFICE, ends)
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    spans=st.lists(st.tuples(st.integers(1, 4000), st.integers(1, 4000)), max_size=4),
+    unit=st.sampled_from([u for u in Unit if u is not Unit.SECONDS]),
+    share=st.sampled_from([0.25, 0.5, 0.75, 0.9, 1.5]),
+    stop=st.none() | st.integers(1, 20_000),
+)
+def test_a_share_is_used_when_it_is_said_to_be_and_never_shrinks(
+    spans: list[tuple[int, int]], unit: Unit, share: float, stop: int | None
+) -> None:
+    book, at = Ledger.start(T0, Budget(4, unit)), T0
+    for run, rest in spans:
+        book = book.pause(at + run * timedelta(minutes=1), "awaiting_customer")
+        at += (run + rest) * timedelta(minutes=1)
+        book = book.resume(at)
+    when, due = book.at_share(OFFICE, share), book.due(OFFICE)
+    assert when is not None
+    assert due is not None
+    assert abs(book.share(OFFICE, due) - 1) < 1e-9
+    assert abs(book.share(OFFICE, when) - share) < 1e-9
+    moments = sorted([T0 + n * 7 * HOUR for n in range(60)])
+    shares = [book.share(OFFICE, moment) for moment in moments]
+    assert shares == sorted(shares)
+    if stop is not None:
+        ended = at + stop * timedelta(minutes=1)
+        told = book.stop(ended).share(OFFICE, ended + 99 * DAY)
+        assert abs(told - book.share(OFFICE, ended)) < 1e-9, "what it had used when it stopped"

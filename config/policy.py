@@ -20,6 +20,7 @@ from pydantic import ValidationError
 
 from complaints.domain.errors import FieldProblem, PolicyInvalid
 from complaints.domain.policy import PolicyBundle
+from complaints.domain.sla_policy import Profile
 from complaints.domain.validation import problems_of
 from config.policy_checks import cross_checks
 from config.policy_files import SECTIONS, PolicyFiles, Problem, read_files
@@ -160,12 +161,16 @@ def warnings(bundle: PolicyBundle, today: date) -> list[str]:
         for c in bundle.sla.calendars
         if c.provisional
     ]
-    unverified = [
-        f"profile '{p.key}': evidence {p.evidence}, verify before relying on it ({p.citation})"
-        for p in bundle.sla.profiles
-        if p.verify_first
-    ]
-    return told + ending(bundle, today) + unverified
+    return told + ending(bundle, today) + [line for p in bundle.sla.profiles for line in _unverified(p)]
+
+
+def _unverified(profile: Profile) -> Iterator[str]:
+    """What a profile rests on that nobody has read in the rule itself, or anywhere."""
+    if profile.verify_first:
+        yield f"profile '{profile.key}': evidence {profile.evidence}, verify before you rely on it ({profile.citation})"
+    told = "; ".join(f"{one.path} = {one.value}" for one in profile.unverified_of())
+    if told:
+        yield f"profile '{profile.key}': no source says this, verify before you rely on it: {told}"
 
 
 def ending(bundle: PolicyBundle, today: date) -> list[str]:

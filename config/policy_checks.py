@@ -213,6 +213,10 @@ class _Checks:
         for key in profile.applies.categories:
             if key not in self.names.categories:
                 yield at(source, key, "unknown category")
+        for path in profile.unverified:
+            if profile.said(path) in (None, ""):
+                what = f"'{path}' is nothing that the profile says; give keys as in external_body.address"
+                yield at(source, "unverified", what, path)
         for name in _twice([c.name for c in profile.clocks]):
             yield at(source, name, f"the clock '{name}' is declared twice")
         others = {c.name for c in profile.clocks}

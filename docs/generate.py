@@ -224,10 +224,21 @@ def _policy() -> Iterator[str]:
     yield "Evidence: R, the rule's own text was read; S, a secondary source; M, from memory; `ours`, an internal"
     yield "target. Where it is S or M, verify the numbers before you rely on them. This is not legal advice."
     yield ""
+    yield "Under *no source* is what a profile says and no source that was read does (`unverified`): written from"
+    yield "memory, or our own choice where the rule names no number. `complaints policy check` notes each, the console"
+    yield "shows them."
+    yield ""
     yield from _table(
-        ("Profile", "Title", "Clocks", "Evidence", "Citation"),
+        ("Profile", "Title", "Clocks", "Evidence", "Citation", "No source"),
         (
-            (f"`{p.key}`", f"{p.title_en} · {p.title_zh}", _code(c.name for c in p.clocks), p.evidence, p.citation)
+            (
+                f"`{p.key}`",
+                f"{p.title_en} · {p.title_zh}",
+                _code(c.name for c in p.clocks),
+                p.evidence,
+                p.citation,
+                _code(p.unverified) or "–",
+            )
             for p in bundle.sla.profiles
         ),
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
@@ -42,6 +42,13 @@ class Tally:
         self.cases += other.cases
 
 
+def at_receipt(policy: PolicyBundle, received_at: datetime, jurisdiction: str, log: Sequence[LogEntry]) -> Case:
+    """A case before its first event, had it begun under `policy`. `jurisdiction` is what it is now: what it was is what
+    the first correction replaced, and where nobody said one, the policy does."""
+    corrected = (entry.data["jurisdiction"][0] for entry in log if "jurisdiction" in entry.data)
+    return Case(received_at, jurisdiction=next(corrected, jurisdiction) or policy.sla.jurisdiction)
+
+
 def replay(policy: PolicyBundle, case: Case, log: Iterable[LogEntry]) -> tuple[Case, Clocks]:
     """The clocks of one case, had it begun under `policy`."""
     clocks = Clocks()
@@ -59,13 +66,13 @@ def replay(policy: PolicyBundle, case: Case, log: Iterable[LogEntry]) -> tuple[C
 
 
 def judge(name: str, policy: PolicyBundle, case: Case, clocks: Clocks, team: str, now: datetime, tally: Tally) -> None:
-    """Add the verdicts on one case's clocks to a tally."""
+    """Add the verdicts on one case's clocks to a tally; what an external body owes is not ours to keep or break."""
     for clock in clocks.running:
         book = clock.ledger
-        if book.cancelled:
-            continue
         rule = policy.sla.clock(clock.profile, clock.name)
         assert rule is not None
+        if book.cancelled or rule.kind == "external":
+            continue
         days = calendar(policy.hash, policy.sla, rule.calendar)
         key = (name, f"{clock.profile}.{clock.name}", str(case.severity), team)
         tally.counts[(*key, "clocks")] += 1

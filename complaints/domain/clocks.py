@@ -11,19 +11,19 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from complaints.domain.businesstime import Budget
+from complaints.domain.businesstime import Budget, answered
 from complaints.domain.calendars import calendar
 from complaints.domain.ledger import Ledger
 from complaints.domain.policy import PolicyBundle
 from complaints.domain.sla_policy import ClockPolicy, Profile
-from complaints.domain.vocabulary import OPEN, Severity, Status
+from complaints.domain.vocabulary import ANSWERED, OPEN, Severity, Status
 
 #: Events after which category, severity or jurisdiction may select other profiles or budgets.
 RECLASSIFIES = frozenset({"received", "classified", "reclassify", "refer_externally"})
 #: Clocks that start when work on the case begins also start when a person confirmed the triage.
 _BEGINS_WORK = frozenset({"route", "confirm_triage"})
 #: While the case is here, our answer to it is still to come.
-_AT_WORK = OPEN - {Status.CONFIRMING, Status.EXTERNAL}
+_AT_WORK = OPEN - ANSWERED
 _PAUSING = {
     Status.AWAITING_CUSTOMER: "awaiting_customer",
     Status.AWAITING_THIRD_PARTY: "awaiting_third_party",
@@ -115,8 +115,9 @@ def react(policy: PolicyBundle, case: Case, clocks: Clocks, event: Happened) -> 
         for rule in profile.clocks if profile else ():
             begun = _start(case, key, rule, found, event, selected=key not in clocks.profiles)
             if begun is not None:
+                found = [_replaced(policy, rule, c, event.at) if (c.profile, c.name) == begun[:2] else c for c in found]
                 found.append(begun)
-    return Clocks(profiles, tuple([_follow(policy, case, clock, event) for clock in found]))
+    return Clocks(profiles, tuple([_follow(policy, case, clock, event, found) for clock in found]))
 
 
 def backdated(policy: PolicyBundle, clocks: Clocks, receipt: datetime) -> Clocks:
@@ -147,6 +148,14 @@ def extended(policy: PolicyBundle, clocks: Clocks, name: str, extra: int, at: da
 def _ended(clock: Running, at: datetime) -> Running:
     """The rule no longer applies to the case."""
     return clock._replace(ledger=clock.ledger.cancel(at)) if clock.ledger.running else clock
+
+
+def _replaced(policy: PolicyBundle, rule: ClockPolicy, clock: Running, at: datetime) -> Running:
+    """Another round takes the place of this one; what was late by then stays late."""
+    days = calendar(policy.hash, policy.sla, rule.calendar)
+    due = answered(days, clock.ledger.due) if clock.ledger.running else None
+    late = due is not None and due < at
+    return clock._replace(ledger=clock.ledger.stop(at)) if late else _ended(clock, at)
 
 
 def _applying(policy: PolicyBundle, case: Case, event: Happened) -> tuple[str, ...]:
@@ -182,7 +191,8 @@ def _start(
 ) -> Running | None:
     """Start the clock, or a fresh round of it; a profile that is selected late counts from the receipt all the same.
 
-    A case that ended without an answer and is reopened owes one anew, counted from the reopening.
+    A case that ended without an answer and is reopened owes one anew, counted from the reopening. What starts a clock
+    in the house (a referral, a decision) starts it again when it happens again after the clock has ended.
 
     `selected`: the profile has come to apply by this event, perhaps again (then the clocks it had were cancelled).
     """
@@ -192,15 +202,13 @@ def _start(
     owed = event.kind == "reopen" and rule.answers and bool(mine) and mine[-1].ledger.cancelled
     if not (late or begins or owed or event.kind in rule.restarts):
         return None
-    again = owed or (bool(mine) and event.kind in rule.restarts)
+    anew = begins and rule.starts != "received" and bool(mine) and not mine[-1].ledger.running
+    again = owed or anew or (bool(mine) and event.kind in rule.restarts)
     there = bool(mine) and not (selected and all(c.ledger.cancelled for c in mine))
     if not again and (there or not (late or begins)):
         return None
     if rule.answers and case.status not in _AT_WORK:
         return None  # the answer has been given: nothing would fulfil the duty, unless the case goes back to work
-    for old in mine:
-        if old.ledger.running:
-            found[found.index(old)] = _ended(old, event.at)
     start = case.received_at if rule.starts == "received" and not again else event.at
     book = Ledger.start(start, _budget(rule, case.severity))
     if late and case.acknowledged_at is not None and "acknowledged" in rule.stops:
@@ -208,13 +216,13 @@ def _start(
     return Running(profile, rule.name, len(mine) + 1, book)
 
 
-def _follow(policy: PolicyBundle, case: Case, clock: Running, event: Happened) -> Running:
+def _follow(policy: PolicyBundle, case: Case, clock: Running, event: Happened, found: list[Running]) -> Running:
     rule, book = policy.sla.clock(clock.profile, clock.name), clock.ledger
     if rule is None or not (book.running or event.kind in rule.continues):
         return clock
     if event.kind in rule.stops:
         book = book.stop(event.at)
-    elif event.kind in rule.continues and not book.cancelled:
+    elif event.kind in rule.continues and not book.cancelled and _last_round(clock, found):
         book = book.continue_(event.at)
     if book.running and event.moved and case.status is Status.CLOSED:
         book = _closed(rule, case, book, event.at)
@@ -224,6 +232,11 @@ def _follow(policy: PolicyBundle, case: Case, clock: Running, event: Happened) -
         if budget != book.budget_now:
             book = book.rebudget(event.at, budget, f"severity {case.severity}")
     return clock if book is clock.ledger else Running(clock.profile, clock.name, clock.round, book)
+
+
+def _last_round(clock: Running, found: list[Running]) -> bool:
+    """Earlier rounds are over for good."""
+    return not any(c[:2] == clock[:2] and c.round > clock.round for c in found)
 
 
 def _closed(rule: ClockPolicy, case: Case, book: Ledger, at: datetime) -> Ledger:

@@ -167,7 +167,9 @@ class RequestExtension(Form):
     """Ask for more time on one clock; a lead decides, the complainant is told before the old time is over."""
 
     clock: Line = Field(description="Clock, as `profile.name`, e.g. `default.resolve`.")
-    days: int = Field(ge=1, le=365, description="How many days (in the clock's own unit) more.")
+    days: int = Field(
+        ge=1, le=365, description="How much more, counted as the clock counts: in days, or working hours."
+    )
     reason: Words = Field(description="Why, as the complainant will read it.")
 
 

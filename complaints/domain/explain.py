@@ -9,6 +9,7 @@ from itertools import islice
 
 from complaints.domain.businesstime import Budget, BusinessCalendar, Unit
 from complaints.domain.ledger import Change, Interval, Ledger
+from complaints.domain.sla_policy import Unverified
 
 _DAY = timedelta(days=1)
 _ON_CALENDAR = frozenset({Unit.WORKING_MINUTES, Unit.WORKING_HOURS, Unit.BUSINESS_DAYS})
@@ -59,6 +60,10 @@ class Rule:
     citation: str
     evidence: str  #: R, S, M or ours
     verify_first: bool
+    effective_from: date | None = None
+    effective_until: date | None = None
+    unverified: tuple[Unverified, ...] = ()  #: what no source that was read says
+    next: str = ""  #: `profile.name` of the clock that governs when this one is over
 
 
 @dataclass(frozen=True)

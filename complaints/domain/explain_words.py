@@ -9,7 +9,7 @@ from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from complaints.domain.businesstime import Budget, Unit
-from complaints.domain.explain import DayRow, Explanation, on_wall
+from complaints.domain.explain import DayRow, Explanation, Rule, on_wall
 from complaints.domain.ledger import Change
 from complaints.domain.vocabulary import Language
 
@@ -95,6 +95,12 @@ class Told:
         return [*head, self.heading, *days, *self.tail]
 
 
+def quantity(amount: int, unit: Unit, language: Language) -> str:
+    """So much of a unit, as `2 working hours`."""
+    one, several, zh = _UNITS[unit]
+    return f"{amount}{zh}" if language is Language.ZH else f"{amount} {one if abs(amount) == 1 else several}"
+
+
 def tell(told: Explanation, language: Language) -> Told:
     """The explanation for a reader of a language."""
     return _Teller(told, language).told()
@@ -105,6 +111,7 @@ class _Teller:
 
     def __init__(self, told: Explanation, language: Language) -> None:
         self.it = told
+        self.language = language
         self.zh = language is Language.ZH
         self.zone = ZoneInfo(told.zone)
         self.by_date = told.budget.by_date
@@ -138,8 +145,7 @@ class _Teller:
         return on_wall(at, self.zone, self.it.budget.unit)
 
     def units(self, amount: int) -> str:
-        one, several, zh = _UNITS[self.it.budget.unit]
-        return f"{amount}{zh}" if self.zh else f"{amount} {one if abs(amount) == 1 else several}"
+        return quantity(amount, self.it.budget.unit, self.language)
 
     def span(self, seconds: float) -> str:
         """A length of time, in its largest unit of which there are two."""
@@ -166,6 +172,12 @@ class _Teller:
         yield self.say("Citation", "出处"), rule.citation or self.say("none", "无")
         mark = "" if rule.evidence == "ours" else f"{rule.evidence} – "
         yield self.say("Evidence", "依据"), mark + self.word(_EVIDENCE, rule.evidence)
+        if rule.evidence != "ours" and (rule.effective_from or rule.effective_until):
+            yield self.say("In force", "施行"), self._in_force(rule)
+        if rule.unverified:
+            yield self.say("Not verified", "未核实"), self._unverified(rule)
+        if rule.next:
+            yield self.say("When it is over", "期满后"), self.say(f"{rule.next} governs", f"由{rule.next}接续")
         yield (
             self.say("Received", "收到") if it.from_receipt else self.say("Started", "起算"),
             f"{self.moment(it.started_at)} ({it.zone})",
@@ -180,6 +192,17 @@ class _Teller:
                 self.say("Counted so far", "迄今已计"),
                 self.amount(it.total) + self.say(f", by {by}", f"（截至{by}）"),
             )
+
+    def _in_force(self, rule: Rule) -> str:
+        first, last = rule.effective_from, rule.effective_until
+        told = [self.say(f"since {first}", f"自{first}起")] if first else []
+        told += [self.say(f"until {last}", f"至{last}止")] if last else []
+        return self.say(", ", "，").join(told)
+
+    def _unverified(self, rule: Rule) -> str:
+        told = (f"{one.path} = {one.value}" for one in rule.unverified)
+        advice = self.say("verify before you rely on it", "使用前请核实")
+        return self.say("; ", "；").join(told) + self.say(f" – {advice}", f"（{advice}）")
 
     def _budget(self, budget: Budget) -> str:
         granted = sum(change.extra for change in self.it.changes)

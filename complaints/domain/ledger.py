@@ -217,7 +217,10 @@ class Ledger:
             return self.allowed.seconds
         due = self.due(calendar) or self.resume(at).due(calendar)
         assert due is not None
-        return self.resume(at).counted(calendar, due) if self.paused else self.counted(calendar, due)
+        whole = self.resume(at).counted(calendar, due)
+        if self.stopped_at is not None:  # what was left when it stopped is part of the whole
+            whole += calendar.elapsed(self.allowed.unit, self.stopped_at, due)
+        return whole
 
     def at_share(self, calendar: BusinessCalendar, share: float) -> datetime | None:
         """When that share will be used; None while the clock stands still."""

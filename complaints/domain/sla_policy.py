@@ -6,12 +6,13 @@ text was read; S, a secondary source; M, from memory; `ours`, an internal target
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import date, time, timedelta
 from enum import StrEnum
 from functools import cached_property
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationInfo, field_validator, model_validator
 
 from complaints.domain.businesstime import Budget, Unit
 from complaints.domain.forms import Code
@@ -90,6 +91,9 @@ class Duration(SlaSection):
         """For the ledger."""
         return Budget(self.amount, self.unit, self.first_day)
 
+    def __str__(self) -> str:
+        return f"{self.amount} {self.unit}"
+
 
 class RungAction(StrEnum):
     """What a rung of a ladder does."""
@@ -155,7 +159,8 @@ class ClockPolicy(SlaSection):
 
     name: Code = Field(description="Name within the profile; `profile.name` names the clock.")
     kind: Literal["internal", "regulatory", "external"] = Field(
-        description="A target of our own, a duty from a rule, or the duty of an external body: shown, never our breach."
+        description="A target of our own, a duty from a rule, or the duty of an external body: shown, never our "
+        "breach. Clocks of a profile that applies only there (`external = true`) are `external`, whatever is written."
     )
     starts: Code = Field(default="received", description="Event that starts it; `received` counts from the receipt.")
     stops: tuple[Code, ...] = Field(description="Events by which the duty is done.")
@@ -173,7 +178,7 @@ class ClockPolicy(SlaSection):
         description="States of the case in which it stands still; `appraisal`: a third party is asked to appraise.",
     )
     extension: ExtensionRule | None = Field(default=None, description="How it may be extended; without it, not at all.")
-    ladder: Code | None = Field(default=None, description="Ladder of `ladders.toml` that it climbs.")
+    ladder: Code | None = Field(default=None, description="Ladder of `sla.toml` that it climbs.")
     rungs: tuple[RungPolicy, ...] = Field(default=(), description="Rungs of its own.")
     next: str = Field(
         default="", description="Clock of the same profile that governs when this one is over; it is the promise then."
@@ -220,6 +225,14 @@ class ExternalBody(SlaSection):
         return self.name_zh if language is Language.ZH else self.name_en
 
 
+@dataclass(frozen=True)
+class Unverified:
+    """Something a profile says that no source which was read says: where it stands, and what it says there."""
+
+    path: str
+    value: str
+
+
 class Profile(SlaSection):
     """A set of clocks from one rule."""
 
@@ -233,7 +246,22 @@ class Profile(SlaSection):
     applies: Applies = Field(default=Applies(), description="Which complaints it applies to.")
     letter: Letter = Field(default=Letter(), description="What the response must say.")
     external_body: ExternalBody | None = Field(default=None, description="Where the complainant may turn.")
+    unverified: tuple[str, ...] = Field(
+        default=(),
+        description="What no source that was read says: written from memory, or our own choice where the rule names no "
+        "number. Paths as `effective_from`, `external_body.address`, `clocks.ack.budget`; policy check and the console "
+        "say: verify before you rely on it.",
+    )
     clocks: tuple[ClockPolicy, ...] = Field(description="Its clocks.")
+
+    @field_validator("clocks")
+    @classmethod
+    def _theirs(cls, clocks: tuple[ClockPolicy, ...], info: ValidationInfo) -> tuple[ClockPolicy, ...]:
+        """Clocks of an external body's case are that body's. Versions stored long ago call them regulatory."""
+        applies = info.data.get("applies")
+        if applies is None or not applies.external:
+            return clocks
+        return tuple(c.model_copy(update={"kind": "external"}) for c in clocks)
 
     def title(self, language: Language) -> str:
         """The name in `language`."""
@@ -254,6 +282,21 @@ class Profile(SlaSection):
     def verify_first(self) -> bool:
         """The rule's own text was not read: verify before relying on it."""
         return self.evidence in ("S", "M")
+
+    def said(self, path: str) -> Any:
+        """What the profile says at a path of keys, its clocks found by their names; None where it says nothing."""
+        found: Any = self
+        for key in path.split("."):
+            if isinstance(found, tuple):
+                found = next((clock for clock in found if clock.name == key), None)
+            else:
+                found = getattr(found, key) if key in getattr(type(found), "model_fields", ()) else None
+        return found
+
+    def unverified_of(self, clock: str | None = None) -> tuple[Unverified, ...]:
+        """What must be verified of the whole profile, or of what concerns one of its clocks."""
+        paths = (p for p in self.unverified if clock is None or not p.startswith("clocks.") or f".{clock}." in p)
+        return tuple(Unverified(path, str(self.said(path))) for path in paths)
 
 
 class QuietHours(SlaSection):
@@ -283,6 +326,11 @@ class SlaPolicy(SlaSection):
     def clock(self, profile: str, name: str) -> ClockPolicy | None:
         """The clock `profile.name`."""
         return self._clocks.get((profile, name))
+
+    @cached_property
+    def jurisdictions(self) -> frozenset[str]:
+        """Those on which some profile's rules hang."""
+        return frozenset(j for p in self.profiles for j in p.applies.jurisdictions)
 
     @cached_property
     def _profiles(self) -> dict[str, Profile]:

@@ -30,6 +30,8 @@ class Status(StrEnum):
 OVER = frozenset({Status.ARCHIVED, Status.ERASED})
 #: Statuses in which the complaint is still being handled.
 OPEN = frozenset(set(Status) - OVER - {Status.CLOSED})
+#: Open, but our answer has been given: the complainant or an outside body decides.
+ANSWERED = frozenset({Status.CONFIRMING, Status.EXTERNAL})
 
 
 class Severity(StrEnum):

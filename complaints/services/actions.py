@@ -16,6 +16,7 @@ from complaints.domain.forms import ConfirmationForm
 from complaints.domain.lifecycle import askable
 from complaints.domain.validation import problems_of
 from complaints.domain.vocabulary import (
+    ANSWERED,
     OPEN,
     SEVERITIES,
     AskedFor,
@@ -47,6 +48,7 @@ from complaints.services.contact import Way, way_to_reach
 from complaints.services.transition import lock_beside, lock_reference, perform, record, wake
 from complaints.store.columns import new_id
 from complaints.store.tables import (
+    Complainant,
     Complaint,
     Event,
     Link,
@@ -153,17 +155,17 @@ def merge(work: Work, complaint: Complaint, into: Complaint, reason: str, field:
         raise InvalidInput("a complaint cannot be merged into itself", field)
     if Status(into.status) not in OPEN:
         raise NotOpen(into.reference, into.status, field)
-    told = notices.parties(work, into)
-    known, ways = {p.id for p in told}, {way_to_reach(p) for p in told} - {Way("none")}
-    for party in notices.parties(work, complaint):
-        if party.id not in known and way_to_reach(party) not in ways:  # who complained twice is answered once
-            work.session.add(
-                Party(
-                    complaint_id=into.id,
-                    complainant_id=party.id,
-                    via_complaint_id=complaint.id,
-                )
-            )
+    joining = _who_joins(work, complaint, into)
+    if joining and Status(into.status) in ANSWERED:
+        raise Conflict(
+            f"{into.reference} has been answered: who joins it now would get no answer. "
+            "Answer this complaint by itself, and link the two.",
+            field,
+        )
+    adopted = _rules_to_adopt(work, complaint, into, field)
+    work.session.add_all(
+        Party(complaint_id=into.id, complainant_id=party.id, via_complaint_id=complaint.id) for party in joining
+    )
     first = clocks.receipt(work, complaint)
     earlier = first < clocks.receipt(work, into)
     complaint.merged_into_id = into.id
@@ -179,10 +181,36 @@ def merge(work: Work, complaint: Complaint, into: Complaint, reason: str, field:
         clocks.earlier_receipt(work, into, first)
     event = record(work, into, "merged", reason=reason, data=data)
     work.session.flush()
+    if adopted:
+        why = reason or f"{complaint.reference} was merged in"
+        reclassify(work, into, None, None, None, reason=why, jurisdiction=adopted)
     _take_from_the_interested(work, into)
     if into.acknowledgment_recorded_at is not None:
         notices.tell_complainants(work, into, "acknowledgment", "1")
     notices.tell_complainants(work, complaint, "merged_notice", str(event.seq), {"into": into.reference})
+
+
+def _who_joins(work: Work, complaint: Complaint, into: Complaint) -> list[Complainant]:
+    """Complainants that the other case does not have yet; who complained twice is answered once."""
+    told = notices.parties(work, into)
+    known, ways = {p.id for p in told}, {way_to_reach(p) for p in told} - {Way("none")}
+    return [p for p in notices.parties(work, complaint) if p.id not in known and way_to_reach(p) not in ways]
+
+
+def _rules_to_adopt(work: Work, complaint: Complaint, into: Complaint, field: str) -> str:
+    """The jurisdiction that the other case must take over, lest a legal duty of this one ends with the merger; empty
+    where it has it, or no rule hangs on it. A case is under the rules of one place: `Conflict` where there are two."""
+    rules = work.policies.get(into.policy_hash).sla.jurisdictions
+    mine, its = complaint.jurisdiction, into.jurisdiction
+    if mine == its or mine not in rules:
+        return ""
+    if its in rules:
+        raise Conflict(
+            f"{into.reference} is under the rules for '{its}', this complaint under those for '{mine}'. Correct one of "
+            "them first (reclassify), or link the two.",
+            field,
+        )
+    return mine
 
 
 def _take_from_the_interested(work: Work, complaint: Complaint) -> None:
@@ -351,9 +379,9 @@ def reclassify(
             step.team = team
             work.session.add(step)
     if jurisdiction and jurisdiction != complaint.jurisdiction:
-        known_ones = sorted({j for p in policy.sla.profiles for j in p.applies.jurisdictions})
-        if jurisdiction not in known_ones:
-            raise InvalidInput(f"no profile is for it; known are: {', '.join(known_ones)}", "jurisdiction")
+        if jurisdiction not in policy.sla.jurisdictions:
+            known = ", ".join(sorted(policy.sla.jurisdictions))
+            raise InvalidInput(f"no profile is for it; known are: {known}", "jurisdiction")
         data["jurisdiction"] = [complaint.jurisdiction, jurisdiction]
         complaint.jurisdiction = jurisdiction
     if data:

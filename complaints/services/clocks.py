@@ -199,7 +199,6 @@ def _new_row(work: Work, complaint: Complaint, policy: PolicyBundle, clock: doma
         profile=clock.profile,
         name=clock.name,
         round=clock.round,
-        kind=rule.kind,
         policy_hash=policy.hash,
         **_derived(policy, rule, days, clock.ledger, ()),
     )
@@ -231,6 +230,7 @@ def _derived(
         state = "paused" if book.paused else "running"
     ahead = rung_times(policy, rule, days, book) if state == "running" else []
     return {
+        "kind": rule.kind,
         "ledger": book.to_json(),
         "started_at": book.started_at,
         "stopped_at": book.stopped_at,
@@ -340,7 +340,7 @@ def _explained(work: Work, policy: PolicyBundle, clock: Clock, zone: ZoneInfo) -
         round=clock.round,
         kind=clock.kind,
         state=clock.state,
-        rule=Rule(profile.title_en, profile.title_zh, profile.citation, profile.evidence, profile.verify_first),
+        rule=_rule(policy, profile, rule),
         calendar=days.key,
         zone=days.zone.key,
         from_receipt=rule.starts == "received" and clock.round == 1,
@@ -355,6 +355,21 @@ def _explained(work: Work, policy: PolicyBundle, clock: Clock, zone: ZoneInfo) -
         total=told.total,
         due_at=told.due_at,
         as_of=work.now,
+    )
+
+
+def _rule(policy: PolicyBundle, profile: Profile, clock: ClockPolicy) -> Rule:
+    after = policy.sla.successor(profile.key, clock)
+    return Rule(
+        profile.title_en,
+        profile.title_zh,
+        profile.citation,
+        profile.evidence,
+        profile.verify_first,
+        profile.effective_from,
+        profile.effective_until,
+        profile.unverified_of(clock.name),
+        f"{profile.key}.{after.name}" if after else "",
     )
 
 

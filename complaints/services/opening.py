@@ -174,12 +174,14 @@ def entered(work: Work, complaint: Complaint, status: Status) -> None:
 def _open_remedies(work: Work, complaint: Complaint) -> None:
     to_accept = work.policies.get(complaint.policy_hash).lifecycle.remedies_to_accept
     remedies = work.session.exec(
-        select(Remedy).where(
+        select(Remedy)
+        .where(
             Remedy.complaint_id == complaint.id,
             col(Remedy.state).in_([RemedyState.PROPOSED, RemedyState.OFFERED]),
         )
+        .order_by(col(Remedy.proposed_at), col(Remedy.id))
     ).all()
-    for remedy in remedies:
+    for remedy in remedies:  # the gates are numbered as the measures were proposed
         remedy.state = RemedyState.OFFERED if remedy.kind in to_accept else RemedyState.ACCEPTED
         work.session.add(remedy)
         open_step(

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict
+from datetime import datetime
 from textwrap import indent
 from typing import Annotated, Any
+from zoneinfo import ZoneInfo
 
 import typer
 from pydantic import ValidationError
@@ -36,6 +38,10 @@ def submit(
     channel: Annotated[Channel, typer.Option(help="How it arrived.")] = Channel.PHONE,
     product: Annotated[str, typer.Option(help="Product or service.")] = "",
     remedy: Annotated[str, typer.Option(help="What would put it right.")] = "",
+    received: Annotated[
+        datetime | None, typer.Option(help="When it reached us, if earlier than now, by the clock of the office.")
+    ] = None,
+    jurisdiction: Annotated[str, typer.Option(help="Tag that selects regulatory profiles, e.g. uk.")] = "",
     key: Annotated[
         str | None, typer.Option(help="Idempotency key: the same key again gives the same reference.")
     ] = None,
@@ -51,6 +57,8 @@ def submit(
             channel=channel,
             product=product,
             desired_remedy=remedy,
+            received_at=received and received.replace(tzinfo=ZoneInfo(app().settings.time_zone)),
+            jurisdiction=jurisdiction,
             complainant=NewComplainant(name=name, email=email, phone=phone),
         )
     except ValidationError as error:

@@ -71,12 +71,13 @@ def demo(
     say("Starting the system on embedded parts", "bold")
     try:
         with Stack(settings, say=lambda line: say(f"  {line}"), fresh=not keep) as stack:
-            say(f"  ready after {time.monotonic() - began:.1f} s")
+            ready = time.monotonic() - began
+            say(f"  ready after {ready:.1f} s")
             app = App(settings)
             office = Office.staff(app, f"{settings.web_url}/api/v1")
             office.give_passwords(app)
             complete = _play(app, office, seconds)
-            announce(stack, time.monotonic() - began)
+            announce(stack, summary(ready, time.monotonic() - began, complete=complete))
             out.print(_logins(office))
             if stay if stay is not None else sys.stdout.isatty():
                 stack.watch()
@@ -85,6 +86,12 @@ def demo(
         return
     if not complete:
         sys.exit(1)
+
+
+def summary(ready: float, ended: float, *, complete: bool) -> str:
+    """How long the system took to be ready, and how long the demonstration."""
+    verb = "done" if complete else "given up"
+    return f"The system was ready after {ready:.1f} s; the demonstration was {verb} after {ended:.1f} s."
 
 
 def _interrupt(*_: object) -> None:

@@ -12,7 +12,7 @@ EXAMPLES: Mapping[str, tuple[str, ...]] = MappingProxyType(
         "demo": ("complaints demo", "complaints demo --no-stay"),
         "submit": (
             "complaints submit 'The kettle leaks.' --name 'Wang Fang' --email wang.fang@example.com",
-            "complaints submit - --channel letter --language zh-CN < letter.txt",
+            "complaints submit - --channel letter --received '2026-11-20 09:00:00' --language zh-CN < letter.txt",
         ),
         "import": (
             "complaints import complaints.csv --map cfpb --dry-run",

@@ -101,9 +101,25 @@ def activate(
 ) -> None:
     """Store a policy and put it in force. Complaints that began under another keep that one."""
     bundle = loader.load(folder)
-    app().activate_policy(bundle, OPERATOR, effective.astimezone() if effective else app().store.now(), by)
-    data = {"name": bundle.name, "hash": bundle.hash, "by": by, "effective": effective and effective.astimezone()}
-    emit(data, as_json, f"{bundle.name} {bundle.hash[:12]} is activated.")
+    since = _since(bundle, effective.astimezone() if effective else None)
+    app().activate_policy(bundle, OPERATOR, since or app().store.now(), by)
+    data = {"name": bundle.name, "hash": bundle.hash, "by": by, "effective": since}
+    when = f"will be in force from {since:%Y-%m-%d %H:%M %Z}" if since else "is activated"
+    emit(data, as_json, f"{bundle.name} {bundle.hash[:12]} {when}.")
+
+
+def _since(bundle: PolicyBundle, effective: datetime | None) -> datetime | None:
+    """The date asked for, if it takes nothing away: a version is in force from one date."""
+    now = app().store.now()
+    if effective is not None and effective <= now:
+        raise PolicyInvalid(
+            f"{effective:%Y-%m-%d %H:%M %Z} has passed. Leave --effective out to activate the policy now."
+        )
+    if effective is not None and bundle.hash == app().policies.active(now).hash:
+        raise PolicyInvalid(
+            f"{bundle.name} {bundle.hash[:12]} is in force already; a later date would put it out of force until then."
+        )
+    return effective
 
 
 @policy.command("list")

@@ -25,7 +25,7 @@ def up() -> None:
         signal.signal(number, lambda *_: _interrupt())
     say(f"Starting on {stack.home}")
     with suppress(KeyboardInterrupt), stack:
-        announce(stack, time.monotonic() - began)
+        announce(stack, f"Ready in {time.monotonic() - began:.1f} s.")
         stack.watch()
     say("Stopped.")
 
@@ -36,8 +36,8 @@ def _interrupt() -> None:
     raise KeyboardInterrupt
 
 
-def announce(stack: Stack, seconds: float) -> None:
-    """Say where everything is."""
+def announce(stack: Stack, headline: str) -> None:
+    """Say how far things are, and where everything is."""
     urls = stack.urls()
     rows = {
         "Console": urls["console"],
@@ -47,7 +47,7 @@ def announce(stack: Stack, seconds: float) -> None:
         "Prefect UI": f"{urls['prefect']}  (user complaints, password in secrets/prefect_password)",
         "State": f"{stack.home}  (logs in log/, letters in outgoing/)",
     }
-    say(f"Ready in {seconds:.1f} s.", "bold green")
+    say(headline, "bold green")
     for name, where in rows.items():
         say(f"  {name:10} {where}")
     if stack.first_admin is not None:

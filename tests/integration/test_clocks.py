@@ -12,6 +12,7 @@ from uuid import UUID
 from zoneinfo import ZoneInfo
 
 import pytest
+from sqlalchemy import text
 
 from complaints.domain.backtest import LogEntry, replay
 from complaints.domain.clocks import Case, backdated, extended
@@ -24,7 +25,7 @@ from complaints.domain.ports import SYSTEM
 from complaints.domain.vocabulary import Role, StepKind
 from complaints.services import clocks, figures, ladders, notices, watch
 from complaints.store.tables import Clock
-from tests.integration.desk import CUSTOMER, FINDINGS, GATEWAY, START, Desk, bundle
+from tests.integration.desk import CUSTOMER, FINDINGS, GATEWAY, START, Desk, bundle, remedy
 
 HOUR, DAY = timedelta(hours=1), timedelta(days=1)
 SHANGHAI = ZoneInfo("Asia/Shanghai")
@@ -241,6 +242,26 @@ def test_a_case_that_ended_without_an_answer_owes_one_anew_when_it_is_reopened(d
     assert ladders.tick(desk.store) == 0, "nothing is late at once"
 
 
+def test_only_the_last_round_is_taken_up_again(desk: Desk) -> None:
+    """A round from before the reopening would be overdue at once."""
+    case = desk.closed()
+    desk.at += 20 * DAY
+    desk.act(case, desk.lead, "reopen", reason="It leaks again.")
+    much = remedy("compensation", "99999.00")
+    desk.complete(case, desk.agent, StepKind.INVESTIGATION, **FINDINGS, remedies=[much])
+    desk.complete(case, desk.approver, StepKind.APPROVAL, decision="send_back", reason="Too much.")
+    assert states(desk, case, "investigate") == [(1, "met"), (2, "running")]
+    desk.complete(case, desk.agent, StepKind.INVESTIGATION, **FINDINGS)
+    desk.act(case, CUSTOMER, "appeal", reason="It still leaks.")
+    assert states(desk, case, "resolve") == [(1, "met"), (2, "running")]
+    assert clocks.tick(desk.store) == 0
+
+
+def states(desk: Desk, case: UUID, name: str) -> list[tuple[int, str]]:
+    """The rounds of one of our own clocks."""
+    return [(c.round, c.state) for c in rows(desk, case) if (c.profile, c.name) == ("default", name)]
+
+
 def test_new_facts_restart_the_clock_whose_rule_says_so(desk: Desk) -> None:
     case = desk.submit(jurisdiction="cn_fin")
     first = due(desk, case, "cn_nfra.decision")
@@ -251,6 +272,17 @@ def test_new_facts_restart_the_clock_whose_rule_says_so(desk: Desk) -> None:
     assert [(c.round, c.state) for c in rounds] == [(1, "cancelled"), (2, "running")]
     assert rounds[1].due_at == first + 3 * DAY
     assert due(desk, case, "default.resolve") == own
+
+
+def test_new_facts_do_not_undo_that_the_time_was_over(desk: Desk) -> None:
+    case = desk.submit(jurisdiction="cn_fin")
+    desk.at = due(desk, case, "cn_nfra.decision")
+    desk.act(case, desk.agent, "new_facts", text="On the last moment.")
+    assert [c.state for c in rows(desk, case) if c.profile == "cn_nfra"] == ["cancelled", "running"]
+    desk.at = due(desk, case, "cn_nfra.decision") + HOUR
+    desk.act(case, desk.agent, "new_facts", text="Too late.")
+    assert [c.state for c in rows(desk, case) if c.profile == "cn_nfra"] == ["cancelled", "missed", "running"]
+    assert explained(desk, case, "cn_nfra.decision").state == "running"
 
 
 def rows(desk: Desk, case: UUID) -> list[Clock]:
@@ -327,6 +359,48 @@ def test_a_regulators_clocks_need_its_jurisdiction_or_its_name(
     log = [LogEntry(e.kind, e.at, e.from_status, e.to_status, e.data) for e in desk.events(case)]
     _, replayed = replay(bundle(), Case(row.received_at, jurisdiction=jurisdiction), log)
     assert replayed.profiles == tuple(row.profiles)
+
+
+def test_a_second_referral_starts_the_bodys_clock_again(desk: Desk) -> None:
+    desk.at = datetime(2026, 5, 4, 2, 0, tzinfo=UTC)
+    case = referred(desk)
+    desk.act(case, desk.agent, "external_accepts")
+    desk.complete(case, desk.agent, StepKind.EXTERNAL, decision="closes", summary="Settled.")
+    desk.at += 2 * DAY
+    desk.act(case, desk.agent, "refer_externally", body="12315", reason="They went there again.")
+    accepts = [c for c in rows(desk, case) if (c.profile, c.name) == ("cn_samr", "accept")]
+    assert [(c.round, c.state) for c in accepts] == [(1, "met"), (2, "running")]
+    assert accepts[1].started_at == desk.now()
+    desk.act(case, desk.agent, "external_accepts")
+    desk.act(case, desk.agent, "external_accepts", reason="Said twice.")
+    mediations = [c for c in rows(desk, case) if (c.profile, c.name) == ("cn_samr", "mediation")]
+    assert [(c.round, c.state) for c in mediations] == [(1, "met"), (2, "running")], "what runs is not begun again"
+    row = desk.complaint(case)
+    log = [LogEntry(e.kind, e.at, e.from_status, e.to_status, e.data) for e in desk.events(case)]
+    _, replayed = replay(bundle(), Case(row.received_at, jurisdiction=row.jurisdiction), log)
+    told = {(c.profile, c.name, c.round): c.ledger for c in replayed.running}
+    assert told == {(c.profile, c.name, c.round): book(c) for c in rows(desk, case)}
+
+
+def test_a_case_begun_when_the_bodys_clocks_were_called_regulatory(desk: Desk) -> None:
+    """Versions of the policy from before kept them among our own duties: they are the body's all the same."""
+    old = {"kind": "regulatory", "starts": "refer_externally", "stops": ["external_changes", "external_closes"]}
+    samr_clocks = [
+        {"name": name, "calendar": "cn_days", "budget": {"amount": amount, "unit": unit}, **old}
+        for name, amount, unit in (("accept", 7, "business_days"), ("mediation", 60, "calendar_days"))
+    ]
+    begin_again(desk, variant(profiles=profile(bundle(), "cn_samr", clocks=samr_clocks)))
+    desk.at = datetime(2026, 5, 4, 2, 0, tzinfo=UTC)
+    case = referred(desk)
+    assert {name: c.kind for name, c in samr(desk, case).items()} == {
+        "cn_samr.accept": "external", "cn_samr.mediation": "external",
+    }  # fmt: skip
+    assert desk.complaint(case).due_at is None
+    with desk.engine.begin() as connection:  # as that version wrote it
+        connection.execute(text("update clock set kind = 'regulatory' where profile = 'cn_samr'"))
+    desk.act(case, desk.agent, "external_accepts")
+    desk.complete(case, desk.agent, StepKind.EXTERNAL, decision="closes", summary="Settled.")
+    assert {c.kind for c in samr(desk, case).values()} == {"external"}, "and the row says so from its next event"
 
 
 def test_a_regulators_rule_is_in_force_by_the_day_of_the_referral(desk: Desk) -> None:

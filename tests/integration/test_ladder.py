@@ -30,6 +30,7 @@ from complaints.domain.sla_policy import QuietHours
 from complaints.domain.vocabulary import Role, StepKind
 from complaints.services import escalation, intake, ladders, marks, watch
 from complaints.services.escalation import after_quiet
+from complaints.services.timers import end_waiting
 from complaints.store.tables import Outbox, Rung
 from complaints.store.unit import Work
 from tests.integration.desk import CALM, START, Desk, bundle, classifier
@@ -492,6 +493,24 @@ def test_a_complaint_that_cannot_be_calculated_holds_up_no_other(desk: Desk) -> 
     with desk.store.work(SYSTEM) as work:
         assert marks.faults(work) == {}
         assert not watch.clocks_fail(work)
+
+
+def test_a_wait_that_cannot_be_ended_holds_up_no_other(desk: Desk) -> None:
+    bad, good = (
+        desk.submit(f"{CALM} {n}", complainant=NewComplainant(email=f"c{n}@customer.example")) for n in range(2)
+    )
+    for case in (bad, good):
+        desk.act(case, desk.agent, "ask_customer", question="Which model?")
+        desk.at += MINUTE
+    with desk.engine.begin() as connection:
+        connection.execute(text("update clock set ledger = '{}' where complaint_id = :id"), {"id": bad})
+    desk.at += 90 * DAY
+    assert end_waiting(desk.store) == 1
+    assert [desk.complaint(c).status for c in (bad, good)] == ["awaiting_customer", "investigating"]
+    with desk.store.reading(SYSTEM) as work:
+        assert list(marks.faults(work)) == [desk.complaint(bad).reference]
+    assert end_waiting(desk.store) == 0
+    assert desk.breaks(bad) == []
 
 
 def test_a_rung_whose_action_fails_holds_up_no_other(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:

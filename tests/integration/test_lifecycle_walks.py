@@ -83,6 +83,14 @@ def test_remedies_in_parallel_and_in_any_order(desk: Desk) -> None:
     ]  # fmt: skip
 
 
+def test_gates_are_numbered_as_the_measures_were_proposed(desk: Desk) -> None:
+    case = desk.submit()
+    wanted = [remedy("apology", None) | {"description": f"Measure {n}"} for n in range(12)]
+    desk.complete(case, desk.agent, StepKind.INVESTIGATION, **FINDINGS, remedies=wanted)
+    told = {s.gate: s.context["description"] for s in desk.open_steps(case)}
+    assert told == {f"remedy-{n + 1}": f"Measure {n}" for n in range(12)}
+
+
 def test_money_back_is_monetary_relief(desk: Desk) -> None:
     case = desk.submit()
     desk.complete(case, desk.agent, StepKind.INVESTIGATION, **FINDINGS, remedies=[remedy()])

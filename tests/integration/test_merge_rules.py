@@ -113,6 +113,48 @@ def test_nothing_is_merged_into_what_is_over(desk: Desk) -> None:
     assert desk.complaint(one) == before
 
 
+def test_nobody_joins_a_case_that_has_been_answered_unless_they_have_the_answer(desk: Desk) -> None:
+    into = bobs(desk)
+    one, again = carols(desk), bobs(desk)
+    answer(desk, into)
+    assert desk.complaint(into).status == Status.CONFIRMING
+    with pytest.raises(Conflict, match="would get no answer"):
+        merge(desk, one, into)
+    assert desk.complaint(one).status == Status.INVESTIGATING
+    merge(desk, again, into)
+    assert desk.complaint(again).status == Status.ARCHIVED
+    desk.complete(into, CUSTOMER, StepKind.CONFIRMATION, accepted=False, words="It still leaks.")
+    merge(desk, one, into)
+    assert desk.complaint(into).status == Status.REVIEWING, "an answer is to come again"
+
+
+def test_a_legal_duty_does_not_end_with_the_merger(desk: Desk) -> None:
+    into = bobs(desk)
+    desk.at += timedelta(days=1)
+    one = carols(desk, jurisdiction="uk", received_at=desk.now() - timedelta(days=3))
+    legal = desk.clocks(one)["fca.final"].due_at
+    merge(desk, one, into)
+    assert desk.complaint(into).jurisdiction == "uk"
+    assert (desk.clocks(into)["fca.final"].state, desk.clocks(into)["fca.final"].due_at) == ("running", legal)
+    (told,) = [e for e in desk.events(into) if e.kind == "reclassify"]
+    assert (told.data["jurisdiction"], told.reason) == (["", "uk"], "Same pump.")
+
+
+def test_complaints_under_the_rules_of_two_places_are_not_one(desk: Desk) -> None:
+    into, one = bobs(desk, jurisdiction="us"), carols(desk, jurisdiction="uk")
+    with pytest.raises(Conflict, match="under the rules for 'us'"):
+        merge(desk, one, into)
+    desk.act(into, desk.lead, "reclassify", jurisdiction="uk", reason="A British account.")
+    merge(desk, one, into)
+    assert desk.complaint(one).status == Status.ARCHIVED
+
+
+def test_a_jurisdiction_that_no_rule_hangs_on_is_no_hindrance(desk: Desk) -> None:
+    into, one = bobs(desk, jurisdiction="uk"), carols(desk, jurisdiction="atlantis")
+    merge(desk, one, into)
+    assert desk.complaint(into).jurisdiction == "uk"
+
+
 def test_not_into_itself_and_not_in_a_circle(desk: Desk) -> None:
     one, other = bobs(desk), carols(desk)
     with pytest.raises(InvalidInput, match="itself"):

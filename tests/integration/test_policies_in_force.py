@@ -90,3 +90,22 @@ def test_the_command_puts_an_old_one_in_force_again_and_says_who(
     assert in_force(the) == "demo"
     assert notes(the)[-1] == (OPERATOR.name, "demo")
     assert the.policies.versions()[0].activated_by == "Ruth Adler"
+
+
+def test_a_date_never_puts_what_is_in_force_out_of_force(
+    process: Callable[[Path], App], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    the = process(DEMO)
+    assert in_force(the) == "demo"
+    monkeypatch.setattr(commands, "app", lambda: the)
+
+    def activate(folder: Path, effective: str) -> str:
+        answer = CliRunner().invoke(cli, ["policy", "activate", str(folder), "--effective", effective])
+        return f"{answer.output} {answer.exception or ''}"
+
+    assert "is in force already" in activate(DEMO, "2099-01-01")
+    assert "has passed" in activate(DEFAULT, "2020-01-01")
+    assert [v.name for v in the.policies.versions()] == ["demo"]
+    assert "will be in force from 2099-01-01" in activate(DEFAULT, "2099-01-01")
+    assert in_force(the) == "demo"
+    assert [v.name for v in the.policies.versions()] == ["default", "demo"]

@@ -22,6 +22,7 @@ from complaints.domain.vocabulary import StepKind
 from complaints.services import personnel
 from deployments.cli import app
 from deployments.commands import output
+from deployments.commands.demo import summary
 from deployments.commands.examples import EXAMPLES
 from deployments.commands.given import example, read_json, wanted
 from deployments.commands.staff import StaffRole
@@ -152,3 +153,9 @@ def test_names_are_whole_at_eighty_columns(monkeypatch: pytest.MonkeyPatch, caps
     printed = capsys.readouterr().out
     assert all(name in printed for name in row[:3])
     assert max(map(len, printed.splitlines())) <= 80
+
+
+def test_the_demonstration_says_when_the_system_was_ready_and_when_it_ended() -> None:
+    said = summary(9.96, 43.51, complete=True)
+    assert said == "The system was ready after 10.0 s; the demonstration was done after 43.5 s."
+    assert "given up after 180.0 s" in summary(10, 180, complete=False)

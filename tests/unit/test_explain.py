@@ -13,6 +13,7 @@ from complaints.domain.businesstime import ALWAYS, Budget, BusinessCalendar, Uni
 from complaints.domain.explain import MOST_DAYS, DayRow, Explanation, Rule, day_by_day
 from complaints.domain.explain_words import tell
 from complaints.domain.ledger import Ledger
+from complaints.domain.sla_policy import Unverified
 from complaints.domain.vocabulary import Language
 
 EN, ZH = Language.EN, Language.ZH
@@ -135,6 +136,24 @@ def test_an_overdue_clock_says_for_how_long() -> None:
         "Overdue for 3 days",
         "Due: 2026-05-15 Fri 18:00 (Asia/Shanghai)",
     ]
+
+
+def test_a_rule_says_since_when_it_holds_what_to_verify_and_which_clock_follows() -> None:
+    rule = replace(
+        RULE, evidence="R", effective_from=date(2016, 6, 30), effective_until=date(2027, 1, 31), next="fca.final",
+        unverified=(Unverified("external_body.address", "Tower 1"), Unverified("clocks.ack.budget", "5 business_days")),
+    )  # fmt: skip
+    said = lines(explained(BOOK, at("12 12:00"), rule=rule))
+    assert "In force: since 2016-06-30, until 2027-01-31" in said
+    assert "When it is over: fca.final governs" in said
+    doubts = "external_body.address = Tower 1; clocks.ack.budget = 5 business_days – verify before you rely on it"
+    assert f"Not verified: {doubts}" in said
+    zh = lines(explained(BOOK, at("12 12:00"), rule=rule), ZH)
+    assert {"施行：自2016-06-30起，至2027-01-31止", "期满后：由fca.final接续"} <= set(zh)
+    assert any(line.startswith("未核实：external_body.address") and line.endswith("（使用前请核实）") for line in zh)
+    ours = replace(RULE, effective_from=date(1970, 1, 1))
+    plain = "\n".join(lines(explained(BOOK, at("12 12:00"), rule=ours)))
+    assert not any(word in plain for word in ("In force", "Not verified", "When it is over"))
 
 
 def test_budgets_in_days_are_due_as_their_last_day_ends() -> None:

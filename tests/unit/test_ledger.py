@@ -115,6 +115,15 @@ def test_an_earlier_receipt_by_merging_moves_the_start_and_keeps_what_was_paused
     assert earlier.due(ALWAYS) == T0 - 10 * HOUR + 52 * HOUR
 
 
+def test_a_clock_in_days_that_stopped_early_has_not_used_all_of_its_budget() -> None:
+    book = Ledger.start(T0.replace(hour=0), Budget(9, Unit.CALENDAR_DAYS))  # the day of receipt and nine more
+    stopped = book.stop(T0.replace(hour=0) + 2 * DAY)
+    assert stopped.share(ALWAYS, T0 + 30 * DAY) == book.share(ALWAYS, T0.replace(hour=0) + 2 * DAY) == 0.2
+    assert stopped.at_share(ALWAYS, 0.5) == book.at_share(ALWAYS, 0.5) == T0.replace(hour=0) + 5 * DAY
+    assert book.stop(T0.replace(hour=0) + 15 * DAY).share(ALWAYS, T0 + 30 * DAY) == 1.5
+    assert book.cancel(T0.replace(hour=0) + 2 * DAY).share(ALWAYS, T0 + 30 * DAY) == 0.2
+
+
 def test_a_day_on_whose_end_the_clock_stood_still_does_not_count() -> None:
     book = Ledger.start(T0, Budget(5, Unit.BUSINESS_DAYS)).pause(T0 + HOUR, "external").resume(T0 + 2 * DAY)
     assert book.due(OFFICE) == datetime(2024, 6, 13, tzinfo=UTC)  # 10, 11, 12 June after 5 and 7; the 6th is off
@@ -156,3 +165,32 @@ def test_whatever_happens_the_books_stay_in_order_and_survive_storage(steps: lis
     if unit in (Unit.WORKING_MINUTES, Unit.MINUTES) and due is not None:
         ends = min(due, book.stopped_at or due)
         assert told.days[-1].total == book.counted(OFFICE, ends)
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    spans=st.lists(st.tuples(st.integers(1, 4000), st.integers(1, 4000)), max_size=4),
+    unit=st.sampled_from([u for u in Unit if u is not Unit.SECONDS]),
+    share=st.sampled_from([0.25, 0.5, 0.75, 0.9, 1.5]),
+    stop=st.none() | st.integers(1, 20_000),
+)
+def test_a_share_is_used_when_it_is_said_to_be_and_never_shrinks(
+    spans: list[tuple[int, int]], unit: Unit, share: float, stop: int | None
+) -> None:
+    book, at = Ledger.start(T0, Budget(4, unit)), T0
+    for run, rest in spans:
+        book = book.pause(at + run * timedelta(minutes=1), "awaiting_customer")
+        at += (run + rest) * timedelta(minutes=1)
+        book = book.resume(at)
+    when, due = book.at_share(OFFICE, share), book.due(OFFICE)
+    assert when is not None
+    assert due is not None
+    assert abs(book.share(OFFICE, due) - 1) < 1e-9
+    assert abs(book.share(OFFICE, when) - share) < 1e-9
+    moments = sorted([T0 + n * 7 * HOUR for n in range(60)])
+    shares = [book.share(OFFICE, moment) for moment in moments]
+    assert shares == sorted(shares)
+    if stop is not None:
+        ended = at + stop * timedelta(minutes=1)
+        told = book.stop(ended).share(OFFICE, ended + 99 * DAY)
+        assert abs(told - book.share(OFFICE, ended)) < 1e-9, "what it had used when it stopped"

@@ -30,7 +30,7 @@ class ClockShape(shapes.Shape):
 
     clock: str = Field(examples=["default.resolve"])
     round: int
-    kind: Literal["internal", "regulatory"]
+    kind: Literal["internal", "regulatory", "external"]
     state: Literal["running", "paused", "met", "missed", "cancelled"]
     started_at: datetime = Field(description="The receipt, for clocks that count from it.")
     due_at: datetime | None = Field(description="Null while it is paused: it moves with every moment.")
@@ -89,6 +89,13 @@ class IntervalShape(shapes.Shape):
     reason: str
 
 
+class UnverifiedShape(shapes.Shape):
+    """Something the profile says that no source which was read says."""
+
+    path: str = Field(examples=["external_body.address"])
+    value: str
+
+
 class RuleShape(shapes.Shape):
     """Where the numbers come from."""
 
@@ -97,6 +104,10 @@ class RuleShape(shapes.Shape):
     citation: str
     evidence: str = Field(description="R, S, M or ours.")
     verify_first: bool
+    effective_from: date | None = Field(description="First day on which the rule is in force.")
+    effective_until: date | None = Field(description="Last day.")
+    unverified: list[UnverifiedShape] = Field(description="Verify these before you rely on them.")
+    next: str = Field(description="The clock that governs when this one is over, or empty.", examples=["fca.final"])
 
 
 class ClockExplained(shapes.Shape):

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from complaints.domain.explain_words import quantity
 from complaints.domain.policy import PolicyBundle
-from complaints.domain.sla_policy import Profile
 from complaints.services.view import Relation
 from complaints.store.tables import Event
 from web.console.fields import Choices
@@ -64,8 +64,8 @@ _SAID: Mapping[str, str] = {
     "assign": N_("Assigned to %(to)s."),
     "reclassify": N_("Reclassified: %(changes)s."),
     "escalate": N_("Escalated; the lead was told."),
-    "request_extension": N_("More time was asked for on %(clock)s: %(by)s days."),
-    "extend": N_("More time was granted on %(clock)s: %(by)s days."),
+    "request_extension": N_("More time was asked for on %(clock)s: %(by)s."),
+    "extend": N_("More time was granted on %(clock)s: %(by)s."),
     "refuse_extension": N_("More time was refused on %(clock)s."),
     "new_facts": N_("New facts were recorded."),
     "add_note": N_("A note was added."),
@@ -153,16 +153,11 @@ class CaseWords:
         found = self.policy.sla.profile(key)
         return key if found is None else found.title(self.label.speech.language)
 
-    def rule(self, clock: str) -> Profile | None:
-        """The profile that `profile.name` is of: citation, evidence, days in force."""
-        return self.policy.sla.profile(clock.partition(".")[0])
-
-    def follows(self, clock: str) -> str:
-        """The clock that governs when `profile.name` is over; empty where it hands on to none."""
+    def more(self, clock: str, amount: int) -> str:
+        """So much more time on `profile.name`, in the unit that it counts."""
         profile, _, name = clock.partition(".")
         rule = self.policy.sla.clock(profile, name)
-        after = self.policy.sla.successor(profile, rule) if rule else None
-        return self.label("clock", after.name) if after else ""
+        return quantity(amount, rule.budget.unit, self.label.speech.language) if rule else str(amount)
 
     def event(self, event: Event) -> str:
         """What happened, as a sentence without who and when."""
@@ -185,6 +180,8 @@ class CaseWords:
 
     def _told(self, event: Event) -> dict[str, Any]:
         data = self._named(event.data)
+        if "by" in data and "clock" in data:
+            data["by"] = self.more(str(data["clock"]), int(data["by"]))
         if "clock" in data:
             data["clock"] = self.clock(str(data["clock"]))
         if "letter" in data:

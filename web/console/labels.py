@@ -365,7 +365,7 @@ TABLES: Mapping[str, Mapping[str, str]] = {
         "to": N_("Other complaint"),
         "note": N_("Remark"),
         "clock": N_("Clock"),
-        "days": N_("Days more"),
+        "days": N_("How much more"),
         "hold": N_("Keep the dossier"),
         "early": N_("Before its time"),
         "purpose": N_("Asked for"),

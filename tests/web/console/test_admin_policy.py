@@ -33,6 +33,9 @@ def test_a_version_is_shown_whole_and_two_are_compared(office: Office) -> None:
     auditor = office.browser("kim", Role.AUDITOR)
     old, new = second_version(office)
     assert "Verify before relying on it." in text_of(auditor.get(f"/console/admin/policy/{new}").text)
+    told = text_of(auditor.get(f"/console/admin/policy/{new}").text)
+    assert "No source that was read says this; verify it:" in told
+    assert "external_body.refer_within 24 months" in told
     assert "P3D" in auditor.get(f"/console/admin/policy/{new}").text
     differs = auditor.get(f"/console/admin/policy/diff?old={old}&new={new}").text
     assert "lifecycle.<wbr>timings.<wbr>confirm_within" in differs, "a path breaks at its points only"

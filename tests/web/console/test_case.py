@@ -180,12 +180,13 @@ def test_a_clock_says_on_what_rule_it_rests_since_when_and_how_sure_that_is(offi
     reference = office.complain(jurisdiction="au")
     page = text_of(agent.get(f"/console/complaints/{reference}/clocks").text)
     assert "ASIC Regulatory Guide 271" in page
-    assert "from a secondary source · in force since 5 October 2021" in page
+    assert "S – from a secondary source, verify before relying on it In force since 2021-10-05" in page
+    assert "external_body.refer_within = 24 months" in page
     assert "Verify before relying on it." in page
     assert "a target of our own" in page
     handed_on = office.complain(jurisdiction="uk")
     told = text_of(agent.get(f"/console/complaints/{handed_on}/clocks").text)
-    assert "When its time is over, this clock governs: Final response." in told
+    assert "When it is over fca.final governs" in told
     assert "the rule's own text was read" in told
 
 

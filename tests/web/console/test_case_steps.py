@@ -204,7 +204,9 @@ def test_whatever_stands_beside_the_step_can_be_chosen(desk: Desk) -> None:
         actions.act(work, desk.reference, "request_extension", ask)
     step = desk.step(StepKind.EXTENSION)
     page = desk.bo.get(f"{desk.path}?step={step.id}").text
-    assert "2 days more for Resolution" in text_of(page)
+    assert "2 working hours more for Resolution" in text_of(page)
+    assert "More time was asked for on Resolution: 2 working hours." in text_of(page)
+    assert "延长2个工作小时" in desk.bo.get(f"{desk.path}?step={step.id}&lang=zh-CN").text
     assert "the expert is away" in page
     assert "This step needs the role" in text_of(desk.li.get(f"{desk.path}?step={step.id}").text)
 

@@ -286,7 +286,7 @@ def _lifecycle() -> Iterator[str]:
         (
             (
                 f"`{row.action}`",
-                _statuses(row.sources),
+                _statuses(row.sources) + (f", with a remedy that is `{row.needs}`" if row.needs else ""),
                 _code(s for s in Status if s in row.targets) or "the status stays",
                 _code(role for role in Role if role in row.roles),
             )

@@ -7,6 +7,7 @@ import io
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import date, datetime
+from decimal import Decimal
 from functools import cache
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -16,6 +17,7 @@ from babel.dates import format_date, format_datetime
 from babel.messages.catalog import Catalog
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
+from babel.numbers import format_currency, format_decimal
 from fastapi import Request
 
 from complaints.domain.vocabulary import Language
@@ -95,9 +97,28 @@ class Speech:
         """Several things one after the other."""
         return ("、" if self.language is Language.ZH else ", ").join(items)
 
+    @property
+    def colon(self) -> str:
+        """Between what something is called and what it is, where `pair` cannot stand."""
+        return "：" if self.language is Language.ZH else ": "
+
     def pair(self, name: str, value: str) -> str:
         """What something is called, and what it is."""
-        return f"{name}：{value}" if self.language is Language.ZH else f"{name}: {value}"
+        return f"{name}{self.colon}{value}"
+
+    def aside(self, text: str, remark: str) -> str:
+        """A text and a remark on it in parentheses."""
+        return f"{text}（{remark}）" if self.language is Language.ZH else f"{text} ({remark})"
+
+    def sentences(self, *told: str) -> str:
+        """One sentence after the other."""
+        return ("" if self.language is Language.ZH else " ").join(told)
+
+    def money(self, amount: Decimal, currency: str | None) -> str:
+        """A sum; points and the like have no currency."""
+        if currency is None:
+            return str(format_decimal(amount, locale=self.locale))
+        return str(format_currency(amount, currency, locale=self.locale))
 
     def day(self, at: datetime | date) -> str:
         """A date; of an instant the day here."""

@@ -197,6 +197,7 @@ _BOTH: dict[str, tuple[str, str]] = {
     "acknowledgment_bounced": ("受理告知被退回", "acknowledgment bounced"),
     "propose_remedy": ("提出补救措施", "remedy proposed"),
     "accept_remedy": ("接受补救措施", "remedy accepted"),
+    "decline_remedy": ("谢绝补救措施", "remedy declined"),
     "verify_remedy": ("核实补救措施", "remedy verified"),
     "update_remedy": ("更新补救措施", "remedy updated"),
     "assign": ("指派", "assigned"),

@@ -206,6 +206,13 @@ class AcceptRemedy(Form):
     evidence: Words = Field(description="How and when they said so.")
 
 
+class DeclineRemedy(Form):
+    """The complainant does not want an offered remedy; nothing is carried out for it."""
+
+    remedy: UUID = Field(description="Which remedy.")
+    reason: Words = Field(description="Why, and what would put it right instead, if they say.")
+
+
 class VerifyRemedy(Form):
     """Somebody who did not carry it out has checked that a remedy arrived."""
 
@@ -260,6 +267,7 @@ COMMANDS: Mapping[str, type[Form]] = MappingProxyType(
         "holding_response": HoldingResponse,
         "propose_remedy": ProposeRemedy,
         "accept_remedy": AcceptRemedy,
+        "decline_remedy": DeclineRemedy,
         "verify_remedy": VerifyRemedy,
         "fast_track": FastTrack,
         "acknowledge": Acknowledge,

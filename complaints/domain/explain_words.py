@@ -125,12 +125,16 @@ class _Teller:
             return self.say("Day by day (days counted, and in all):", "逐日（当日计入、累计天数）：")
         if self.it.budget.unit is Unit.SECONDS:
             return self.say("Day by day (counted, and in all):", "逐日（当日计时、累计）：")
-        return self.say("Day by day (hours:minutes counted, and in all):", "逐日（当日计时、累计，时:分）：")
+        return self.say("Day by day (hours:minutes counted, and in all):", "逐日（当日计时、累计，时：分）：")
 
     # -- small words
 
     def say(self, en: str, zh: str) -> str:
         return zh if self.zh else en
+
+    def aside(self, text: str, remark: str) -> str:
+        """A text and a remark on it in parentheses."""
+        return text + self.say(f" ({remark})", f"（{remark}）")
 
     def word(self, table: _Words, code: str) -> str:
         return table.get(code, (code, code))[self.zh]
@@ -180,7 +184,7 @@ class _Teller:
             yield self.say("When it is over", "期满后"), self.say(f"{rule.next} governs", f"由{rule.next}接续")
         yield (
             self.say("Received", "收到") if it.from_receipt else self.say("Started", "起算"),
-            f"{self.moment(it.started_at)} ({it.zone})",
+            self.aside(self.moment(it.started_at), it.zone),
         )
         yield self.say("Budget", "时限"), self._budget(it.budget)
         for change in it.changes:
@@ -237,7 +241,7 @@ class _Teller:
 
     def _calendar(self) -> str:
         if self.it.on_calendar:
-            return f"{self.it.calendar} ({self.it.zone})"
+            return self.aside(self.it.calendar, self.it.zone)
         if self.by_date:
             return self.say(f"every day counts, by the date in {self.it.zone}", f"每日均计，按{self.it.zone}日期")
         return self.say("day and night", "昼夜连续计时")
@@ -285,7 +289,8 @@ class _Teller:
         special = (
             self.say("make-up working day", "调休上班") if row.note == "makeup" else self.say("extra day", "加班营业")
         )
-        return f"{special}{f' ({name})' if row.note == 'extra' and name else ''}{self.say(', ', '，')}{opens}"
+        named = self.aside(special, name) if row.note == "extra" and name else special
+        return f"{named}{self.say(', ', '，')}{opens}"
 
     def _opens(self, row: DayRow) -> str:
         if not self.it.on_calendar:
@@ -363,4 +368,4 @@ class _Teller:
         else:
             when = self.moment(due)
         had = self.say(", had it gone on", "（如未取消）") if self.it.cancelled_because else ""
-        return f"{self.say('Due: ', '到期：')}{when} ({self.it.zone}){had}"
+        return self.say("Due: ", "到期：") + self.aside(when, self.it.zone) + had

@@ -12,16 +12,16 @@ from types import MappingProxyType
 
 from complaints.domain.commands import COMMANDS
 from complaints.domain.errors import ActionNotAllowed
-from complaints.domain.vocabulary import OPEN, Role, Status
+from complaints.domain.vocabulary import OPEN, RemedyState, Role, Status
 
 S = Status
 
 
 @dataclass(frozen=True)
 class Facts:
-    """What a choice between targets may depend on."""
+    """What it depends on, beside the status, whether an action is possible and where it leads."""
 
-    remedies_open: int = 0  #: remedies decided on and not yet carried out
+    remedies: frozenset[RemedyState] = frozenset()  #: states in which the case has a remedy
     reachable: bool = True  #: the complainant can be asked whether they are satisfied (e-mail or phone)
 
 
@@ -29,7 +29,8 @@ class Facts:
 class Transition:
     """One action: where it is possible, who may do it, where it leads.
 
-    `targets` empty means the status stays. `machine` actions are also open to the system; `roles` to people.
+    `targets` empty means the status stays. `machine` actions are also open to the system; `roles` to people. With
+    `needs`, the case must have a remedy in that state.
     """
 
     action: str
@@ -37,6 +38,11 @@ class Transition:
     targets: frozenset[Status]
     roles: frozenset[Role]
     choose: Callable[[Facts], Status] | None = None
+    needs: RemedyState | None = None
+
+    def possible(self, status: Status, facts: Facts) -> bool:
+        """Whether anybody could do it now."""
+        return status in self.sources and (self.needs is None or self.needs in facts.remedies)
 
     def target(self, status: Status, facts: Facts) -> Status:
         """The status after the action."""
@@ -64,12 +70,14 @@ _BEFORE_RESPONSE = frozenset(
     }
 )
 
+#: Remedies that are decided on, or will be, and not yet carried out.
+_TO_CARRY_OUT = frozenset({RemedyState.PROPOSED, RemedyState.OFFERED, RemedyState.ACCEPTED})
 #: Where a remedy may have been carried out.
 _WITH_REMEDIES = frozenset({S.REMEDYING, S.RESPONDING, S.CONFIRMING, S.REVIEWING, S.EXTERNAL, S.CLOSED})
 
 
 def _after_decision(facts: Facts) -> Status:
-    return S.REMEDYING if facts.remedies_open else S.RESPONDING
+    return S.REMEDYING if facts.remedies & _TO_CARRY_OUT else S.RESPONDING
 
 
 def _after_response(facts: Facts) -> Status:
@@ -83,9 +91,10 @@ def _rows() -> list[Transition]:
         targets: set[Status] | Status | None,
         roles: frozenset[Role],
         choose: Callable[[Facts], Status] | None = None,
+        needs: RemedyState | None = None,
     ) -> Transition:
         to = frozenset() if targets is None else frozenset({targets} if isinstance(targets, Status) else targets)
-        return Transition(action, frozenset(sources), to, roles, choose)
+        return Transition(action, frozenset(sources), to, roles, choose, needs)
 
     return [
         # -- intake and triage
@@ -166,9 +175,10 @@ def _rows() -> list[Transition]:
             None,
             _STAFF,
         ),
-        row("accept_remedy", {S.REMEDYING}, None, _STAFF),
+        row("accept_remedy", {S.REMEDYING}, None, _STAFF | _CUSTOMER, needs=RemedyState.OFFERED),
+        row("decline_remedy", {S.REMEDYING}, None, _STAFF | _CUSTOMER, needs=RemedyState.OFFERED),
         row("update_remedy", {S.REMEDYING}, None, _STAFF | _MACHINE),
-        row("verify_remedy", _WITH_REMEDIES, None, _STAFF),
+        row("verify_remedy", _WITH_REMEDIES, None, _STAFF, needs=RemedyState.DONE),
         row("assign", OPEN, None, _STAFF | _MACHINE),
         row("reclassify", OPEN, None, _STAFF | _MACHINE),
         row("escalate", OPEN, None, _STAFF | _MACHINE),
@@ -206,19 +216,22 @@ def _rows() -> list[Transition]:
 TABLE: Mapping[str, Transition] = MappingProxyType({t.action: t for t in _rows()})
 
 
-def allowed(status: Status, roles: frozenset[Role] | None = None) -> list[str]:
-    """Actions possible in `status`, for actors holding any of `roles` (None: for anybody), in table order."""
-    return [t.action for t in TABLE.values() if status in t.sources and (roles is None or roles & t.roles)]
+def allowed(status: Status, roles: frozenset[Role], facts: Facts) -> list[str]:
+    """Actions possible in `status` as the `facts` are, for actors holding any of `roles`, in table order."""
+    return [t.action for t in TABLE.values() if t.possible(status, facts) and roles & t.roles]
 
 
-def askable(status: Status, roles: frozenset[Role]) -> list[str]:
-    """What somebody holding `roles` can ask for in `status` beside completing a step, in table order."""
-    return [action for action in allowed(status, roles) if action in COMMANDS]
+def askable(status: Status, roles: frozenset[Role], facts: Facts) -> list[str]:
+    """What somebody holding `roles` can ask for now beside completing a step, in table order."""
+    return [action for action in allowed(status, roles, facts) if action in COMMANDS]
 
 
-def transition(status: Status, action: str, roles: frozenset[Role]) -> Transition:
-    """The row for `action`, or `ActionNotAllowed` naming what holders of `roles` can ask for in `status` instead."""
+def transition(status: Status, action: str, roles: frozenset[Role], facts: Callable[[], Facts]) -> Transition:
+    """The row for `action`, or `ActionNotAllowed` naming what holders of `roles` can ask for now instead.
+
+    `facts` are read only where something depends on them.
+    """
     found = TABLE.get(action)
-    if found is None or status not in found.sources:
-        raise ActionNotAllowed(action, status, askable(status, roles))
+    if found is None or status not in found.sources or (found.needs and not found.possible(status, facts())):
+        raise ActionNotAllowed(action, status, askable(status, roles, facts()))
     return found

@@ -75,6 +75,8 @@ LABELS: Mapping[str, _Words] = {
     "reason": {
         "the complainant answered": ("the complainant answered", "投诉人已回复"),
         "the complainant wrote": ("the complainant wrote", "投诉人发来新消息"),
+        "the complainant accepted a remedy": ("the complainant accepted the remedy", "投诉人已接受处理措施"),
+        "the complainant declined a remedy": ("the complainant does not want the remedy", "投诉人不接受处理措施"),
         "the notice of more time has not gone out": (
             "the notice of more time had not gone out when the old time was over",
             "延期通知未能在原期限届满前发出",

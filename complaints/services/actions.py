@@ -45,7 +45,7 @@ from complaints.services import (
 )
 from complaints.services.access import see
 from complaints.services.contact import Way, way_to_reach
-from complaints.services.transition import lock_beside, lock_reference, perform, record, wake
+from complaints.services.transition import facts, lock_beside, lock_reference, perform, record, wake
 from complaints.store.columns import new_id
 from complaints.store.tables import (
     Complainant,
@@ -259,7 +259,7 @@ def customer_replied(work: Work, complaint: Complaint, command: commands.Custome
         audience=Audience.COMPLAINANT,
         kind="answer",
     )
-    _tell_assignee(work, complaint, "reminder", "the complainant answered")
+    notices.tell_handler(work, complaint, "the complainant answered")
 
 
 def ask_third_party(work: Work, complaint: Complaint, command: commands.AskThirdParty) -> None:
@@ -436,7 +436,7 @@ def add_message(work: Work, complaint: Complaint, command: commands.SendMessage)
     if direction == "out":
         notices.tell_complainants(work, complaint, "progress", str(event.seq), {"text": command.text}, said=said)
     elif from_complainant:
-        _tell_assignee(work, complaint, "reminder", "the complainant wrote")
+        notices.tell_handler(work, complaint, "the complainant wrote")
 
 
 def confirm(work: Work, complaint: Complaint, form: ConfirmationForm, *, via: str) -> None:
@@ -551,6 +551,21 @@ def new_facts(work: Work, complaint: Complaint, command: commands.NewFacts) -> N
     )
 
 
+def accept_remedy(work: Work, complaint: Complaint, command: commands.AcceptRemedy) -> None:
+    """Yes to an offer; where the complainant says so themselves, the handler is told."""
+    remedies.accept(work, complaint, command)
+    if work.actor.kind == "complainant":
+        notices.tell_handler(work, complaint, "the complainant accepted a remedy")
+
+
+def decline_remedy(work: Work, complaint: Complaint, command: commands.DeclineRemedy) -> None:
+    """No to an offer; where the complainant says so themselves, their words are in the thread."""
+    remedies.decline(work, complaint, command)
+    if work.actor.kind == "complainant":
+        post(work, complaint, command.reason, direction="in", audience=Audience.COMPLAINANT, kind="message")
+        notices.tell_handler(work, complaint, "the complainant declined a remedy")
+
+
 def legal_hold(work: Work, complaint: Complaint, command: commands.LegalHold) -> None:
     """Keep the dossier, or let retention run again."""
     complaint.legal_hold = command.hold
@@ -593,22 +608,9 @@ def _add_link(work: Work, complaint: Complaint, other: Complaint, kind: LinkKind
         )
 
 
-def _tell_assignee(work: Work, complaint: Complaint, template: str, reason: str) -> None:
-    person = work.session.get(Person, complaint.assignee_id) if complaint.assignee_id else None
-    notices.tell_staff(
-        work,
-        complaint,
-        template,
-        f"{reason}-{complaint.event_count}",
-        people=[person] if person else (),
-        tags=["team", complaint.team],
-        context={"reason": reason},
-    )
-
-
-def allowed_for(work: Work, complaint: Complaint) -> list[str]:
-    """Actions of `COMMANDS` that the table allows this actor on this complaint now."""
-    return askable(Status(complaint.status), work.actor.roles)
+def allowed_for(work: Work, complaint: Complaint, roles: frozenset[Role] | None = None) -> list[str]:
+    """Actions of `COMMANDS` that the table allows on this complaint now: to holders of `roles`, else to this actor."""
+    return askable(Status(complaint.status), work.actor.roles if roles is None else roles, facts(work, complaint))
 
 
 def timeline(work: Work, complaint: Complaint, audiences: frozenset[Audience]) -> list[Event]:
@@ -651,7 +653,8 @@ _DO: dict[str, Callable[[Work, Complaint, Any], None]] = {
     "request_extension": extension.request,
     "holding_response": holding_response,
     "propose_remedy": remedies.propose,
-    "accept_remedy": remedies.accept,
+    "accept_remedy": accept_remedy,
+    "decline_remedy": decline_remedy,
     "verify_remedy": remedies.verify,
     "fast_track": lambda w, c, m: fast_track(w, c, m.solution),
     "acknowledge": acknowledgment.by_hand,

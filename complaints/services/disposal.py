@@ -31,20 +31,19 @@ Out of reach are backups, letters that were delivered, and Prefect's own history
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import and_, delete, exists, or_, update
-from sqlmodel import SQLModel, col, select
+from sqlalchemy import delete, exists, or_, update
+from sqlmodel import SQLModel, col, func, select
 
 from complaints.domain import commands
 from complaints.domain.errors import Conflict, Forbidden
-from complaints.domain.vocabulary import IntentKind, IntentState, Status
+from complaints.domain.vocabulary import IntentKind, IntentState
 from complaints.services import administration, outbox
-from complaints.services.access import visible
+from complaints.services.retention import request_for
 from complaints.services.transition import perform
 from complaints.store.columns import new_id
 from complaints.store.tables import (
@@ -108,25 +107,6 @@ BLANK: Mapping[type[SQLModel], Mapping[str, Any]] = MappingProxyType(
 )
 
 
-@dataclass(frozen=True)
-class Due:
-    """A dossier whose retention time is over; `requested_by` is empty where nobody has requested its disposal."""
-
-    complaint: Complaint
-    requested_by: str
-
-
-def due(work: Work, limit: int) -> list[Due]:
-    """Archived complaints whose retention date has come, the longest overdue first."""
-    rows = work.session.exec(
-        select(Complaint)
-        .where(Complaint.status == Status.ARCHIVED, col(Complaint.retention_until) <= work.now, visible(work))
-        .order_by(col(Complaint.retention_until), col(Complaint.id))
-        .limit(limit)
-    ).all()
-    return [Due(row, asked.actor_name if (asked := _request(work, row)) else "") for row in rows]
-
-
 def request_disposal(work: Work, complaint: Complaint, command: commands.RequestDisposal) -> None:
     """Propose the disposal; somebody else erases."""
     if complaint.legal_hold:
@@ -165,24 +145,11 @@ def erase(work: Work, complaint: Complaint, command: commands.Erase) -> None:
     outbox.add(work, IntentKind.DISPOSE, f"dispose:{complaint.id}", complaint_id=complaint.id, payload=outside)
 
 
-def _request(work: Work, complaint: Complaint) -> Event | None:
-    """The request that stands: the last one, unless a legal hold came after it."""
-    asked = col(Event.kind) == "request_disposal"
-    held = and_(col(Event.kind) == "legal_hold", Event.data["hold"].as_boolean())
-    last = work.session.exec(
-        select(Event)
-        .where(Event.complaint_id == complaint.id, or_(asked, held))
-        .order_by(col(Event.seq).desc())
-        .limit(1)
-    ).first()
-    return last if last is not None and last.kind == "request_disposal" else None
-
-
 def _agreed(work: Work, complaint: Complaint, *, early: bool) -> Event:
     """Somebody else's request, if nothing stands against following it."""
     if complaint.legal_hold:
         raise Conflict("The dossier is on legal hold. End the hold first.")
-    asked = _request(work, complaint)
+    asked = request_for(work, complaint)
     if asked is None:
         raise Forbidden(
             "Nobody has requested the disposal of this dossier (four eyes). Request it; somebody else erases."
@@ -210,7 +177,7 @@ def _digests(work: Work, complaint: Complaint) -> list[str]:
 
 def _forget(work: Work, complaint: Complaint) -> None:
     """Delete and blank the rows; the complaint becomes that of somebody without a name."""
-    people = [*_named(work, complaint)]
+    people = _named(work, complaint)
     nobody = Complainant(id=new_id(work.now), language=complaint.language, created_at=work.now)
     work.session.add(nobody)
     work.session.flush()
@@ -229,7 +196,7 @@ def _forget(work: Work, complaint: Complaint) -> None:
     for table in GONE:
         work.session.execute(delete(table).where(_of(table, complaint)))
     work.session.add(Party(complaint_id=complaint.id, complainant_id=nobody.id))
-    _forget_people(work, people)
+    _forget_people(work, complaint, people)
 
 
 def _of(table: type[SQLModel], complaint: Complaint) -> Any:
@@ -244,12 +211,27 @@ def _named(work: Work, complaint: Complaint) -> set[UUID]:
     return {complaint.complainant_id, *parties}
 
 
-def _forget_people(work: Work, people: Sequence[UUID]) -> None:
+def _forget_people(work: Work, complaint: Complaint, people: Iterable[UUID]) -> None:
     """Complainants whom no other complaint names; one that is erased names nobody any more."""
-    work.session.execute(
-        delete(Complainant).where(
-            col(Complainant.id).in_(people),
-            ~exists(select(Party.complaint_id).where(Party.complainant_id == Complainant.id).correlate(Complainant)),
-            ~exists(select(Complaint.id).where(Complaint.complainant_id == Complainant.id).correlate(Complainant)),
-        )
-    )
+    work.session.execute(delete(Complainant).where(col(Complainant.id).in_(people), _of_no_other(complaint)))
+
+
+def _of_no_other(complaint: Complaint) -> Any:
+    """Complainants whom no complaint names but this one."""
+    party = select(Party.complaint_id).where(Party.complainant_id == Complainant.id, Party.complaint_id != complaint.id)
+    own = select(Complaint.id).where(Complaint.complainant_id == Complainant.id, Complaint.id != complaint.id)
+    return ~exists(party.correlate(Complainant)) & ~exists(own.correlate(Complainant))
+
+
+def extent(work: Work, complaint: Complaint) -> dict[str, int]:
+    """What erasing would take, for whoever is about to do it: table → rows, those without any left out."""
+    tables = (Message, Attachment, Investigation, Decision, Step, Event)
+    counted = {
+        str(table.__tablename__): work.session.exec(
+            select(func.count()).select_from(table).where(_of(table, complaint))
+        ).one()
+        for table in tables
+    }
+    people = select(func.count()).where(col(Complainant.id).in_(_named(work, complaint)), _of_no_other(complaint))
+    counted["complainant"] = work.session.exec(people).one()
+    return {table: number for table, number in counted.items() if number}

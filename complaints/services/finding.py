@@ -38,7 +38,7 @@ def _reached_at(words: str) -> ColumnElement[bool] | None:
     number = plain_number(words)
     if _NUMBER.fullmatch(number):
         bare = number.lstrip("+")
-        return col(Complainant.phone).in_([words, number, bare, f"+{bare}", f"+86{bare}"])
+        return col(Complainant.phone).in_([number, bare, f"+{bare}", f"+86{bare}"])
     return None
 
 

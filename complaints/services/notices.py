@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 from sqlmodel import col, select
 
@@ -35,8 +36,11 @@ def tell_complainants(
     context: Mapping[str, Any] | None = None,
     *,
     said: Message | None = None,
+    only: UUID | None = None,
 ) -> int:
     """Write to every party that can be written to; `once` tells this occasion from others of its kind.
+
+    With `only`, to this complainant and to no other party.
 
     `said` is the message of the thread that the letters carry: it gets the evidence of delivery, and the thread has the
     words once. Returns how many letters were newly recorded.
@@ -46,7 +50,7 @@ def tell_complainants(
         return 0
     for person in parties(work, complaint):
         way = way_to_reach(person)
-        if way.kind != "email":
+        if way.kind != "email" or only not in (None, person.id):
             continue
         count += outbox.add(
             work,
@@ -105,6 +109,20 @@ def tell_staff(
             not_before=not_before,
         )
     return count
+
+
+def tell_handler(work: Work, complaint: Complaint, reason: str) -> None:
+    """Remind whoever handles the complaint, else their team, that something came in; `reason` says what."""
+    person = work.session.get(Person, complaint.assignee_id) if complaint.assignee_id else None
+    tell_staff(
+        work,
+        complaint,
+        "reminder",
+        f"{reason}-{complaint.event_count}",
+        people=[person] if person else (),
+        tags=["team", complaint.team],
+        context={"reason": reason},
+    )
 
 
 def who(person: Person | None, tags: tuple[str, ...] = ()) -> str:

@@ -128,14 +128,19 @@ def left(work: Work, complaint: Complaint, before: Status, after: Status) -> Non
     complaint.waiting_until = None
     for step in open_steps(work, complaint):
         if after not in ALIVE[StepKind(step.kind)]:
-            step.state = StepState.CANCELLED
-            step.completed_at = work.now
-            step.version += 1
-            work.session.add(step)
+            cancel(work, step)
     if before is Status.CLOSED and after in OPEN:
         complaint.closed_at = None
         complaint.closing_category = None
         complaint.round += 1
+
+
+def cancel(work: Work, step: Step) -> None:
+    """End a step that nobody needs to do any more."""
+    step.state = StepState.CANCELLED
+    step.completed_at = work.now
+    step.version += 1
+    work.session.add(step)
 
 
 def entered(work: Work, complaint: Complaint, status: Status) -> None:
@@ -195,6 +200,15 @@ def _open_remedies(work: Work, complaint: Complaint) -> None:
             },
             due_in=remedy.due_at - work.now,
         )
+    offered = [r for r in remedies if r.state == RemedyState.OFFERED]
+    if offered:  # to whoever complained first, who is the one to accept
+        told = [{"kind": r.kind, "description": r.description, **_worth(r)} for r in offered]
+        once, first = str(complaint.event_count), complaint.complainant_id
+        notices.tell_complainants(work, complaint, "remedy_offer", once, {"remedies": told}, only=first)
+
+
+def _worth(remedy: Remedy) -> dict[str, str | None]:
+    return {"amount": None if remedy.amount is None else str(remedy.amount), "currency": remedy.currency}
 
 
 def _closed(work: Work, complaint: Complaint, window: timedelta) -> None:

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy.exc import OperationalError
-from sqlmodel import col, select
+from sqlmodel import select
 
 from complaints.domain import lifecycle
 from complaints.domain.errors import Conflict, Forbidden, NotFound, StaleVersion
-from complaints.domain.lifecycle import Facts
+from complaints.domain.lifecycle import Facts, Transition
 from complaints.domain.ports import Actor
 from complaints.domain.reference import parse
 from complaints.domain.vocabulary import OVER, Audience, IntentKind, RemedyState, Role, Status
@@ -25,7 +26,6 @@ from complaints.store.unit import Work
 
 #: PostgreSQL's code for a row that somebody else has locked.
 _LOCK_NOT_AVAILABLE = "55P03"
-_OPEN_REMEDIES = (RemedyState.PROPOSED, RemedyState.OFFERED, RemedyState.ACCEPTED)
 
 
 def lock(work: Work, complaint_id: UUID, *, wait: bool = True) -> Complaint:
@@ -104,12 +104,15 @@ def record(
 
 
 def facts(work: Work, complaint: Complaint) -> Facts:
-    """What choices between targets depend on."""
-    remedies = work.session.exec(
-        select(Remedy.id).where(Remedy.complaint_id == complaint.id, col(Remedy.state).in_(_OPEN_REMEDIES))
-    ).all()
+    """What the transition table depends on beside the status."""
+    states = work.session.exec(select(Remedy.state).where(Remedy.complaint_id == complaint.id).distinct()).all()
     complainant = work.session.get_one(Complainant, complaint.complainant_id)
-    return Facts(remedies_open=len(remedies), reachable=way_to_reach(complainant).kind != "none")
+    return Facts(frozenset(map(RemedyState, states)), reachable=way_to_reach(complainant).kind != "none")
+
+
+def row_for(work: Work, complaint: Complaint, action: str, roles: frozenset[Role]) -> Transition:
+    """The table's row for `action` on this complaint; `ActionNotAllowed` where it is not possible now."""
+    return lifecycle.transition(Status(complaint.status), action, roles, partial(facts, work, complaint))
 
 
 def perform(
@@ -124,11 +127,11 @@ def perform(
 ) -> Event:
     """Do `action` if the transition table and the actor's roles allow it; change the status, log it, open what follows.
 
-    Raises `ActionNotAllowed` when the status forbids it, `Forbidden` when the actor's roles do.
+    Raises `ActionNotAllowed` when the case is not so far, `Forbidden` when the actor's roles do not do.
     """
     who = actor or work.actor
     before = Status(complaint.status)
-    row = lifecycle.transition(before, action, who.roles)
+    row = row_for(work, complaint, action, who.roles)
     if not (who.roles & row.roles):
         need = ", ".join(sorted(row.roles - {Role.SYSTEM}))
         raise Forbidden(f"'{action}' needs one of these roles: {need or 'the machine only'}.")

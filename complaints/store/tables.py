@@ -189,7 +189,10 @@ class Event(SQLModel, table=True):
     """One entry of the append-only, hash-chained case log. Triggers refuse to change it, and to delete it while its
     complaint is not erased."""
 
-    __table_args__ = (UniqueConstraint("complaint_id", "seq", name="event_order"),)
+    __table_args__ = (
+        UniqueConstraint("complaint_id", "seq", name="event_order"),
+        Index("event_disposal", "id", postgresql_where=text("kind = 'request_disposal'")),
+    )
 
     id: int | None = Field(default=None, sa_column=Column(BigInteger, primary_key=True, autoincrement=True))
     complaint_id: UUID = Field(foreign_key="complaint.id")

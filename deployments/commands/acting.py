@@ -10,10 +10,10 @@ import typer
 
 from complaints.domain.commands import COMMANDS
 from complaints.domain.errors import InvalidInput, Refusal
-from complaints.domain.lifecycle import transition
 from complaints.domain.ports import Actor
-from complaints.domain.vocabulary import Audience, Status
+from complaints.domain.vocabulary import Audience
 from complaints.services import access, actions, attachments
+from complaints.services.transition import row_for
 from complaints.store.tables import Complaint
 from config.wiring import app
 from deployments.commands.cases import Reference
@@ -114,7 +114,7 @@ def attach(
     """Attach files to a complaint, all or none. A file that is there already under the same name is left alone."""
     the, who = app(), _who(login)
     with the.store.reading(who) as work:
-        transition(Status(access.see(work, reference).status), "add_attachment", who.roles)
+        row_for(work, access.see(work, reference), "add_attachment", who.roles)
     judged = [_judged(path) for path in files]
     with the.store.work(who) as work:
         done = [attachments.attach(work, reference, file, audience) for file in judged]

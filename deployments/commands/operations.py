@@ -15,7 +15,7 @@ from complaints.archive.verify import verify as verify_bags
 from complaints.domain.errors import ComplaintsError, NotFound
 from complaints.domain.reference import parse
 from complaints.domain.vocabulary import IntentState, Status
-from complaints.services import disposal, marks, postroom, reading, reconcile, trail
+from complaints.services import marks, postroom, reading, reconcile, retention, trail
 from complaints.services import people as people_service
 from complaints.store.tables import Complaint, Event, Outbox, Person
 from config.policy import ending
@@ -169,7 +169,7 @@ def disposals(
     (`complaints act REFERENCE erase`).
     """
     with app().store.reading(OPERATOR) as work:
-        found = disposal.due(work, limit)
+        found, _ = retention.due(work, limit)
     columns = ("reference", "closed", "retention until", "legal hold", "requested by")
     rows = [
         (

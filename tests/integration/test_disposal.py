@@ -21,7 +21,7 @@ from complaints.domain.intake import NewComplainant
 from complaints.domain.ports import SYSTEM
 from complaints.domain.vocabulary import Audience, IntentKind, IntentState, Role, StepKind
 from complaints.domain.walk import Move
-from complaints.services import attachments, disposal, outbox, signin, tracking, trail
+from complaints.services import attachments, disposal, outbox, retention, signin, tracking, trail
 from complaints.store.tables import AdminEvent, Complaint, Event, Party, Person
 from tests.integration.desk import CALM, CUSTOMER, FINDINGS, Desk, remedy
 from tests.web.api.conftest import Caller, make_key, make_product
@@ -386,12 +386,12 @@ def test_no_link_to_an_erased_case_is_given_or_voided(desk: Desk) -> None:
 def test_what_is_due_is_listed_with_hold_and_request(desk: Desk) -> None:
     first, second = archived(desk), archived(desk, complainant=NewComplainant(email="ann@a.example"))
     with desk.store.reading(SYSTEM) as work:
-        assert disposal.due(work, 50) == []
+        assert retention.due(work) == ([], None)
     desk.act(first, desk.lead, "legal_hold", hold=True, reason="A court asks")
     request(desk, second)
     desk.at += timedelta(days=4000)
     with desk.store.reading(SYSTEM) as work:
-        found = disposal.due(work, 50)
+        found, _ = retention.due(work)
     assert [(d.complaint.id, d.complaint.legal_hold, d.requested_by) for d in found] == [
         (first, True, ""),
         (second, False, "Zhao"),

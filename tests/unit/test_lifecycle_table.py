@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import ast
 import itertools
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -15,14 +17,18 @@ from complaints.domain.commands import COMMANDS
 from complaints.domain.errors import ActionNotAllowed, InvalidInput
 from complaints.domain.forms import FORMS
 from complaints.domain.lifecycle import TABLE, Facts, allowed, askable, transition
-from complaints.domain.vocabulary import OPEN, OVER, Role, Status, StepKind
+from complaints.domain.vocabulary import OPEN, OVER, RemedyState, Role, Status, StepKind
 from complaints.domain.walk import Move, Position, next_move
 from complaints.services import actions, steps
 from complaints.services.opening import ALIVE, BLOCKING, ROLE
 from complaints.services.routing import STANDS_IN
 
 PAIRS = list(itertools.product(Status, TABLE))
-FACTS = [Facts(remedies_open=n, reachable=r) for n in (0, 1, 3) for r in (True, False)]
+FACTS = [
+    Facts(frozenset(states), reachable)
+    for states in ((), (RemedyState.OFFERED,), (RemedyState.DONE, RemedyState.DECLINED), RemedyState)
+    for reachable in (True, False)
+]
 #: Statuses that the machine leaves by itself, without a human step.
 MACHINE = {Status.RECEIVED, Status.DECIDING, Status.RESPONDING, Status.CLOSED}
 FINAL = OVER
@@ -38,33 +44,48 @@ ROOT = SERVICES.parents[1]
 @pytest.mark.parametrize(("status", "action"), PAIRS)
 def test_every_pair(status: Status, action: str) -> None:
     row = TABLE[action]
-    for role in Role:
-        who = frozenset({role})
-        if status in row.sources:
-            assert transition(status, action, who) is row
+    for role, facts in itertools.product(Role, FACTS):
+        who, known = frozenset({role}), partial(replace, facts)
+        if row.possible(status, facts):
+            assert transition(status, action, who, known) is row
             continue
         with pytest.raises(ActionNotAllowed) as refused:
-            transition(status, action, who)
-        assert refused.value.allowed == askable(status, who)
+            transition(status, action, who, known)
+        assert refused.value.allowed == askable(status, who, facts)
         assert action not in refused.value.allowed
         for possible in refused.value.allowed:
-            assert transition(status, possible, who).action == possible
+            assert transition(status, possible, who, known).action == possible
             assert possible in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    ("action", "state"),
+    [
+        ("accept_remedy", RemedyState.OFFERED),
+        ("decline_remedy", RemedyState.OFFERED),
+        ("verify_remedy", RemedyState.DONE),
+    ],
+)
+def test_what_is_done_to_a_remedy_is_possible_only_where_one_is_so_far(action: str, state: RemedyState) -> None:
+    for held in RemedyState:
+        can = allowed(Status.REMEDYING, frozenset({Role.AGENT}), Facts(frozenset({held})))
+        assert (action in can) is (held is state)
+    assert action not in allowed(Status.REMEDYING, frozenset({Role.AGENT}), Facts())
 
 
 @pytest.mark.parametrize("status", Status)
 def test_an_unknown_action_is_refused_like_an_impossible_one(status: Status) -> None:
     with pytest.raises(ActionNotAllowed) as refused:
-        transition(status, "explode", frozenset({Role.AGENT}))
-    assert refused.value.allowed == askable(status, frozenset({Role.AGENT}))
+        transition(status, "explode", frozenset({Role.AGENT}), Facts)
+    assert refused.value.allowed == askable(status, frozenset({Role.AGENT}), Facts())
 
 
 @pytest.mark.parametrize("role", Role)
 def test_allowed_for_a_role_is_source_and_role(role: Role) -> None:
-    for status in Status:
-        expected = [row.action for row in TABLE.values() if status in row.sources and role in row.roles]
-        assert allowed(status, frozenset({role})) == expected
-        assert askable(status, frozenset({role})) == [action for action in expected if action in COMMANDS]
+    for status, facts in itertools.product(Status, FACTS):
+        expected = [row.action for row in TABLE.values() if row.possible(status, facts) and role in row.roles]
+        assert allowed(status, frozenset({role}), facts) == expected
+        assert askable(status, frozenset({role}), facts) == [action for action in expected if action in COMMANDS]
 
 
 @pytest.mark.parametrize("action", TABLE)
@@ -149,12 +170,12 @@ def test_every_target_has_a_human_step_or_a_machine_move(target: Status) -> None
 
 @pytest.mark.parametrize("status", sorted(OPEN))
 def test_a_complainant_may_withdraw_at_any_open_moment(status: Status) -> None:
-    assert "withdraw" in allowed(status, frozenset({Role.COMPLAINANT}))
+    assert "withdraw" in allowed(status, frozenset({Role.COMPLAINANT}), Facts())
 
 
 @pytest.mark.parametrize("role", [Role.AUDITOR])
 def test_an_auditor_changes_nothing(role: Role) -> None:
-    assert [a for s in Status for a in allowed(s, frozenset({role}))] == []
+    assert [a for s in Status for f in FACTS for a in allowed(s, frozenset({role}), f)] == []
 
 
 # -- commands and forms

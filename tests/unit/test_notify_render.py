@@ -98,7 +98,7 @@ def needed(language: Language, kind: str) -> set[str]:
 
 def test_both_languages_have_the_same_letters() -> None:
     assert {p.name for p in (TEMPLATES / "zh").iterdir()} == {p.name for p in (TEMPLATES / "en").iterdir()}
-    assert len(KINDS) == 22
+    assert len(KINDS) == 23
 
 
 @pytest.mark.parametrize(("language", "kind"), EVERY)

@@ -14,10 +14,10 @@ from python_multipart.exceptions import FormParserError
 from starlette.datastructures import UploadFile
 
 from complaints.domain.errors import InvalidInput
-from complaints.domain.lifecycle import transition
 from complaints.domain.ports import Actor
-from complaints.domain.vocabulary import Audience, Status
+from complaints.domain.vocabulary import Audience
 from complaints.services import access, attachments, view
+from complaints.services.transition import row_for
 from complaints.store.blobs import Upload
 from complaints.store.tables import Attachment
 from config.wiring import App
@@ -78,7 +78,7 @@ async def attach(
 def _admit(product: App, actor: Actor, reference: str) -> None:
     """Look before anything is received: may they see it, and can it have files now?"""
     with product.store.reading(actor) as work:
-        transition(Status(access.see(work, reference).status), "add_attachment", actor.roles)
+        row_for(work, access.see(work, reference), "add_attachment", actor.roles)
 
 
 async def _from_form(request: Request, upload: Upload) -> str:

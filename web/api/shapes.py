@@ -116,14 +116,19 @@ class DecisionShape(Shape):
     by_name: str
 
 
-class RemedyShape(Shape):
-    """One measure."""
+class OfferShape(Shape):
+    """One measure, as whoever is offered it sees it."""
 
     id: UUID
     kind: RemedyKind
     description: str
     amount: Decimal | None
     currency: str | None
+
+
+class RemedyShape(OfferShape):
+    """One measure."""
+
     state: RemedyState
     due_at: datetime
     proposed_by: str

@@ -15,10 +15,10 @@ from pydantic import Field
 from complaints.domain.commands import COMMANDS
 from complaints.domain.errors import ActionNotAllowed, Conflict
 from complaints.domain.forms import ConfirmationForm, Form
-from complaints.domain.lifecycle import TABLE, askable
+from complaints.domain.lifecycle import TABLE
 from complaints.domain.ports import SYSTEM
 from complaints.domain.vocabulary import Audience, Role, Status, StepKind
-from complaints.services import actions, steps, view
+from complaints.services import actions, remedies, steps, view
 from complaints.services.transition import lock_reference
 from complaints.store.unit import Work
 from web.api import shapes
@@ -31,6 +31,7 @@ router = APIRouter(prefix="/track/{token}", tags=["tracking"])
 Token = Annotated[
     str, Path(min_length=20, max_length=400, pattern=r"^[A-Za-z0-9_\-.]+$", description="From the letter.")
 ]
+_MINE = frozenset({Role.COMPLAINANT})
 #: What a complainant can do beside answering the response.
 DOES = tuple(action for action in COMMANDS if Role.COMPLAINANT in TABLE[action].roles)
 
@@ -50,6 +51,7 @@ class Tracked(shapes.Shape):
     waiting_until: datetime | None = Field(description="How long we wait for you, if we do.")
     allowed_actions: list[str]
     asks_confirmation: bool = Field(description="Do you accept the outcome? POST to `confirmation`.")
+    offers: list[shapes.OfferShape] = Field(description="Remedies that wait for your yes or no.")
     timeline: list[shapes.EventShape]
     thread: list[shapes.MessageShape]
 
@@ -61,11 +63,12 @@ def follow(product: Product, token: Token) -> Tracked:
         visitor = product.tracking.open(work, token)
         complaint = visitor.complaint
         public = frozenset({Audience.COMPLAINANT})
-        mine = frozenset({Role.COMPLAINANT})
+        offers = remedies.offers(work, complaint, visitor.complainant.id)
         return Tracked(
-            **complaint.model_dump(include=set(Tracked.model_fields) - {"timeline", "thread"}),
-            allowed_actions=askable(Status(complaint.status), mine),
+            **complaint.model_dump(include=set(Tracked.model_fields) - {"offers", "timeline", "thread"}),
+            allowed_actions=actions.allowed_for(work, complaint, _MINE),
             asks_confirmation=actions.open_step_of(work, complaint, StepKind.CONFIRMATION) is not None,
+            offers=[shapes.OfferShape.model_validate(r) for r in offers],
             timeline=[shapes.EventShape.model_validate(e) for e in actions.timeline(work, complaint, public)],
             thread=[shapes.MessageShape.model_validate(m) for m in view.thread(work, complaint, public)],
         )
@@ -78,7 +81,7 @@ def _visit(product: Any, token: str, do: Callable[[Work, str], object]) -> shape
         do(work, visitor.complaint.reference)
     with product.store.reading(SYSTEM) as reading:
         complaint = product.tracking.open(reading, token).complaint
-    can = askable(Status(complaint.status), frozenset({Role.COMPLAINANT}))
+        can = actions.allowed_for(reading, complaint, _MINE)
     return shapes.Allowed(
         reference=complaint.reference, status=complaint.status, version=complaint.version, actions=can
     )
@@ -102,7 +105,7 @@ def confirmation(
         if step is None:
             if complaint.status == Status.CONFIRMING:
                 raise Conflict("We will call you about the outcome.")
-            raise ActionNotAllowed("confirm", complaint.status, askable(Status(complaint.status), work.actor.roles))
+            raise ActionNotAllowed("confirm", complaint.status, actions.allowed_for(work, complaint))
         steps.complete(work, step.id, form.model_dump(mode="json"))
 
     return _visit(product, token, confirm)

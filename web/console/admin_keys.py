@@ -111,7 +111,12 @@ def revoke(screen: Administrator, key_id: UUID, entries: Entries) -> Response:
     with screen.reading() as work:
         key = people.key(work, key_id)
     if entries.get("sure") != "yes":
-        about = {"path": f"{_HOME}/{key_id}/revoke", "back": _HOME, "kept": {}, "object": f"{key.name} ({key.prefix}…)"}
+        about = {
+            "path": f"{_HOME}/{key_id}/revoke",
+            "back": _HOME,
+            "kept": {},
+            "object": screen.speech.aside(key.name, f"{key.prefix}…"),
+        }
         why = screen.speech.say(N_("Whatever uses this key stops working at once. This cannot be undone."))
         return screen.page("confirm.html", title=screen.speech.say(N_("Revoke")), why=why, to=about)
     with screen.work() as work:
@@ -123,7 +128,7 @@ def revoke(screen: Administrator, key_id: UUID, entries: Entries) -> Response:
 def _page(screen: Screen, given: dict[str, Any], faults: dict[str, str], status: int = HTTPStatus.OK) -> Response:
     with screen.reading() as work:
         found = people.keys(work)
-        logins = [(p.login, f"{p.name} ({p.login})") for p in people.everybody(work) if p.active]
+        logins = [(p.login, screen.speech.aside(p.name, p.login)) for p in people.everybody(work) if p.active]
     scopes = {code: screen.speech.say(text) for code, text in _SCOPES.items()}
     now = screen.product.store.now()
     about = {"found": found, "logins": logins, "scopes": scopes, "now": now, "once": uuid4().hex}

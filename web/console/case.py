@@ -11,10 +11,9 @@ from fastapi import APIRouter
 from fastapi.responses import Response
 
 from complaints.domain.errors import NotFound
-from complaints.domain.explain_words import tell
 from complaints.domain.ports import SYSTEM
 from complaints.domain.vocabulary import OPEN, Need
-from complaints.services import access, casefile, clocks, presence
+from complaints.services import access, casefile, presence
 from complaints.services.casefile import CaseFile, Task
 from complaints.services.contact import Way, way_to_reach
 from complaints.store.tables import Complainant, Complaint, Step
@@ -22,7 +21,7 @@ from complaints.store.unit import Work
 from web.console import case_forms
 from web.console.case_words import MINOR, CaseWords
 from web.console.pages import Screen
-from web.console.route import PageRoute, by_script
+from web.console.route import PageRoute
 from web.console.seat import CASEWORK, Staff
 from web.console.when import Span
 
@@ -137,20 +136,6 @@ def onward(screen: Screen, reference: str, say: str, *, tone: str = "good") -> R
     except NotFound:
         return screen.go("/console/inbox", say, tone=tone)
     return screen.go(f"/console/complaints/{reference}", say, tone=tone)
-
-
-@router.get("/complaints/{reference}/clocks")
-def explain(screen: Staff, reference: str, clock: str = "") -> Response:
-    """Why a clock is due when it is, day by day, as a table and as text."""
-    with screen.reading() as work:
-        complaint = access.see(work, reference)
-        policy = work.policies.get(complaint.policy_hash)
-        found = clocks.explained(work, complaint, screen.speech.zone, clock or None)
-    told = [(one, tell(one, screen.speech.language)) for one in found]
-    values: dict[str, Any] = {"one": complaint, "found": told, "words": CaseWords(screen.label, policy)}
-    if by_script(screen.request):
-        return screen.fragment("case_clock.html", **values)
-    return screen.page("case_clocks.html", **values)
 
 
 def belongs(work: Work, reference: str, step_id: UUID) -> Complaint:

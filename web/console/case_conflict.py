@@ -97,8 +97,8 @@ def _rows(
     model = FORMS[StepKind(step.kind)]
     offered = case_forms.choices(screen, work, complaint, *model.model_fields)
     both = [
-        {name: (label, text) for name, label, text in case_forms.told(fields.build(model, screen.label, offered, one))}
-        for one in (theirs, yours)
+        {name: (label, text) for name, label, text in case_forms.told(form, screen.speech)}
+        for form in (fields.build(model, screen.label, offered, one) for one in (theirs, yours))
     ]
     names = list(dict.fromkeys([*both[0], *both[1]]))
     found = [

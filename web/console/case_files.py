@@ -14,11 +14,10 @@ from starlette.datastructures import UploadFile
 
 from complaints.domain.errors import InvalidInput, LimitExceeded, NotFound, UnsupportedType
 from complaints.domain.filetype import safe_name
-from complaints.domain.lifecycle import transition
-from complaints.domain.vocabulary import Audience, Status
+from complaints.domain.vocabulary import Audience
 from complaints.services import access, attachments, view
 from complaints.services.attachments import NewFile, store
-from complaints.services.transition import lock
+from complaints.services.transition import lock, row_for
 from complaints.store.tables import Attachment
 from web.console import case
 from web.console.pages import Screen
@@ -52,7 +51,7 @@ _SHOWN_PDF = {
 def attach(screen: Caseworker, reference: str, entries: Entries) -> Response:
     """Add files. What can be taken is taken; what cannot is told by name, with why."""
     with screen.reading() as work:
-        transition(Status(access.see(work, reference).status), "add_attachment", work.actor.roles)
+        row_for(work, access.see(work, reference), "add_attachment", work.actor.roles)
     chosen = [f for f in entries.getlist("files") if isinstance(f, UploadFile) and f.filename]
     taken, wrong = _receive(screen, chosen)
     audience = Audience.COMPLAINANT if entries.get("audience") == Audience.COMPLAINANT else Audience.INTERNAL

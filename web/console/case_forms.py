@@ -9,8 +9,9 @@ from typing import Any
 
 from complaints.domain.commands import COMMANDS
 from complaints.domain.forms import FORMS
-from complaints.domain.vocabulary import OPEN, LinkKind, RemedyState, StepKind
-from complaints.services import casefile, clocks, decision, drafts, response
+from complaints.domain.lifecycle import TABLE
+from complaints.domain.vocabulary import OPEN, LinkKind, StepKind
+from complaints.services import casefile, clocks, decision, disposal, drafts, response
 from complaints.services.casefile import CaseFile, Task
 from complaints.services.drafts import Draft
 from complaints.services.view import Relation
@@ -20,7 +21,7 @@ from web.console import fields
 from web.console.case_words import CaseWords
 from web.console.fields import Choices, Field
 from web.console.pages import Screen
-from web.language import N_
+from web.language import N_, Speech
 
 #: What follows from an action that cannot simply be taken back.
 FOLLOWS: Mapping[str, str] = {
@@ -41,6 +42,7 @@ FOLLOWS: Mapping[str, str] = {
     "fast_track": N_("The investigation ends and the customer is sent this answer."),
     "acknowledgment_bounced": N_("The acknowledgment is owed again; whoever handles the case is told."),
     "escalate": N_("The severity goes up by one and the lead is told."),
+    "decline_remedy": N_("Nothing is carried out for this remedy; its task ends."),
     "add_message": N_("What the customer may read is sent to them now."),
     "request_disposal": N_("Somebody else may then erase the dossier. A legal hold refuses the request."),
     "erase": N_("Words, files, people and the case log are gone for good. Only what statistics count stays."),
@@ -49,7 +51,7 @@ CONFIRMED = frozenset({"withdraw", "reject", "merge", "erase"})
 #: Not affected by what others did in between.
 ANYTIME = frozenset({"add_note", "add_message", "link", "new_facts"})
 #: Actions on one remedy, and the state it must be in.
-_REMEDIES = {"accept_remedy": RemedyState.OFFERED, "verify_remedy": RemedyState.DONE}
+_REMEDIES = {action: row.needs for action, row in TABLE.items() if row.needs}
 PICTURES: Mapping[str, str] = {
     "withdraw": "undo",
     "reject": "cross",
@@ -73,13 +75,14 @@ PICTURES: Mapping[str, str] = {
     "request_extension": "clock",
     "propose_remedy": "plus",
     "accept_remedy": "check",
+    "decline_remedy": "cross",
     "verify_remedy": "check",
     "fast_track": "mail",
     "acknowledge": "mail",
     "acknowledgment_bounced": "warn",
     "legal_hold": "lock",
     "request_disposal": "clock",
-    "erase": "cross",
+    "erase": "bin",
 }
 
 
@@ -165,6 +168,7 @@ class Deed:
     once: str
     version: int
     seen: int
+    takes: Mapping[str, int]  #: what is gone afterwards, and how much of it
 
 
 def deed(
@@ -182,7 +186,7 @@ def deed(
         offered.of["clock"] = _clocks(screen, work, complaint)
     if action in _REMEDIES:
         offered.of["remedy"] = [
-            (str(r.id), f"{screen.label('remedy', r.kind)}: {r.description}")
+            (str(r.id), screen.speech.pair(screen.label("remedy", r.kind), r.description))
             for r in decision.remedies(work, complaint)
             if r.state == _REMEDIES[action]
         ]
@@ -197,6 +201,7 @@ def deed(
         once=token_hex(16),
         version=complaint.version,
         seen=complaint.event_count,
+        takes=disposal.extent(work, complaint) if action == "erase" else {},
     )
 
 
@@ -206,16 +211,16 @@ def _clocks(screen: Screen, work: Work, complaint: Complaint) -> list[tuple[str,
     return [(f"{c.profile}.{c.name}", f"{screen.label('clock', c.name)} · {words.profile(c.profile)}") for c in running]
 
 
-def told(form: list[Field], prefix: str = "") -> list[tuple[str, str, str]]:
+def told(form: list[Field], speech: Speech, prefix: str = "") -> list[tuple[str, str, str]]:
     """Each answered question of a form: its name, its label, the answer in words."""
     found: list[tuple[str, str, str]] = []
     for one in form:
         label = f"{prefix}{one.label}"
         if one.widget == "group":
-            found += told(one.parts, f"{label}: ")
+            found += told(one.parts, speech, f"{label}{speech.colon}")
         elif one.widget == "list":
             for n, row in enumerate(one.rows, 1):
-                found += told(row, f"{label} {n}: ")
+                found += told(row, speech, f"{label} {n}{speech.colon}")
         else:
             found.append((one.name, label, dict(one.options).get(one.value, one.value)))
     return found

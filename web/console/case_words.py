@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -59,6 +59,7 @@ _SAID: Mapping[str, str] = {
     "request_disposal": N_("The disposal of the dossier was requested."),
     "propose_remedy": N_("A remedy was proposed: %(kind)s."),
     "accept_remedy": N_("The customer accepts the remedy %(remedy)s."),
+    "decline_remedy": N_("The customer does not want the remedy %(remedy)s."),
     "verify_remedy": N_("The remedy %(remedy)s was verified."),
     "update_remedy": N_("The remedy %(remedy)s: %(result)s."),
     "assign": N_("Assigned to %(to)s."),
@@ -147,6 +148,14 @@ class CaseWords:
             said = _ALIKE.get(kind)
             found.append(self.label.speech.say(said, number=number) if said else mark)
         return " · ".join(found)
+
+    def alternatives(self, ranked: Sequence[tuple[str, float]]) -> str:
+        """Other categories that the complaint may be of, with how sure the machine is of each."""
+        return self.label.speech.series(f"{self.name('category', key)} {share:.0%}" for key, share in ranked)
+
+    def profiles(self, keys: Sequence[str]) -> str:
+        """The rules that profiles stand for."""
+        return self.label.speech.series(map(self.profile, keys))
 
     def profile(self, key: str) -> str:
         """The rule a profile stands for."""

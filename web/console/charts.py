@@ -12,6 +12,8 @@ from math import ceil, floor, log10
 
 from markupsafe import Markup, escape
 
+from web.language import Speech
+
 WIDTH, HEIGHT = 720, 260
 _LEFT, _RIGHT, _TOP, _BOTTOM = 52, 44, 14, 44
 _WIDE, _HIGH = WIDTH - _LEFT - _RIGHT, HEIGHT - _TOP - _BOTTOM
@@ -44,7 +46,7 @@ def scale(values: Iterable[float | None]) -> list[float]:
     return [step * n for n in range(ceil(most / step - 1e-9) + 1)]
 
 
-def stacked(title: str, labels: Sequence[str], series: Sequence[Series], say: Say) -> Markup:
+def stacked(speech: Speech, title: str, labels: Sequence[str], series: Sequence[Series], say: Say) -> Markup:
     """Bars on top of each other; with one series plain bars."""
     totals = [sum((s.values[n] or 0) for s in series) for n in range(len(labels))]
     ticks = scale(totals)
@@ -56,7 +58,7 @@ def stacked(title: str, labels: Sequence[str], series: Sequence[Series], say: Sa
             value = one.values[n] or 0
             if value:
                 top = _y(base + value, ticks)
-                named = f"{label}, {one.name}: {say(value)}" if one.name else f"{label}: {say(value)}"
+                named = _named(speech, label, one, say(value))
                 drawn.append(_bar(at, top, width, _y(base, ticks) - top, kind, named))
             base += value
         if base and len(labels) <= _LABELS:
@@ -64,7 +66,7 @@ def stacked(title: str, labels: Sequence[str], series: Sequence[Series], say: Sa
     return _picture(title, drawn, series)
 
 
-def lines(title: str, labels: Sequence[str], series: Sequence[Series], say: Say) -> Markup:
+def lines(speech: Speech, title: str, labels: Sequence[str], series: Sequence[Series], say: Say) -> Markup:
     """A line per series, each with its own dash and mark."""
     ticks = scale(v for s in series for v in s.values)
     drawn = [_axes(ticks, labels, say)]
@@ -72,11 +74,11 @@ def lines(title: str, labels: Sequence[str], series: Sequence[Series], say: Say)
         points = [(_middle(labels, n), _y(v, ticks), labels[n], v) for n, v in enumerate(one.values) if v is not None]
         drawn.append(_line([(x, y) for x, y, _, _ in points], f"l{kind % 4}"))
         few = len(points) <= 40
-        drawn += [_mark(x, y, kind, f"{label}, {one.name}: {say(v)}") for x, y, label, v in points if few]
+        drawn += [_mark(x, y, kind, _named(speech, label, one, say(v))) for x, y, label, v in points if few]
     return _picture(title, drawn, series, lines_only=True)
 
 
-def pareto(title: str, rows: Sequence[tuple[str, int]], total: int, say: Say, share: Say) -> Markup:
+def pareto(speech: Speech, title: str, rows: Sequence[tuple[str, int]], total: int, say: Say, share: Say) -> Markup:
     """Bars in falling order, and the line of their cumulative share (right hand scale, 0 to 100 %)."""
     labels = [name for name, _ in rows]
     ticks = scale(n for _, n in rows)
@@ -86,14 +88,19 @@ def pareto(title: str, rows: Sequence[tuple[str, int]], total: int, say: Say, sh
         sum_so_far += number
         top = _y(number, ticks)
         middle = _middle(labels, n)
-        drawn.append(_bar(middle - width / 2, top, width, _y(0, ticks) - top, 0, f"{name}: {say(number)}"))
+        drawn.append(_bar(middle - width / 2, top, width, _y(0, ticks) - top, 0, speech.pair(name, say(number))))
         drawn.append(_text(middle, top - 4, say(number), "value"))
         points.append((middle, _y(sum_so_far / max(total, 1), [0, 1]), name, sum_so_far / max(total, 1)))
     drawn.append(_line([(x, y) for x, y, _, _ in points], "l1"))
-    drawn += [_mark(x, y, 1, f"{name}: {share(part)}") for x, y, name, part in points]
+    drawn += [_mark(x, y, 1, speech.pair(name, share(part))) for x, y, name, part in points]
     for tick in (0, 0.5, 1):
         drawn.append(_text(WIDTH - _RIGHT + 6, _y(tick, [0, 1]) + 4, share(tick), "tick start"))
     return _picture(title, drawn, [])
+
+
+def _named(speech: Speech, label: str, one: Series, value: str) -> str:
+    """What a bar or point tells: of what, of which series, how much."""
+    return speech.pair(speech.series(filter(None, (label, one.name))), value)
 
 
 def spark(title: str, values: Sequence[float]) -> Markup:

@@ -165,9 +165,9 @@ def _figures(screen: Screen) -> dict[str, Any]:
         Tile(say(N_("Open now")), "7"),
     ]
     pictures = [
-        charts.stacked(title, names, series, "{:g}".format),
-        charts.lines(title, names, series, "{:g}".format),
-        charts.pareto(title, [("1", 5), ("2", 3)], 8, "{:g}".format, "{:.0%}".format),
+        charts.stacked(screen.speech, title, names, series, "{:g}".format),
+        charts.lines(screen.speech, title, names, series, "{:g}".format),
+        charts.pareto(screen.speech, title, [("1", 5), ("2", 3)], 8, "{:g}".format, "{:.0%}".format),
     ]
     return {"patterns": PATTERNS, "tiles": tiles, "pictures": pictures}
 

@@ -60,7 +60,7 @@ class Choices:
         def named(things: Iterable[Any]) -> Options:
             return [(thing.key, self._title(thing)) for thing in things]
 
-        self._language = speech.language
+        self._speech = speech
         everybody = [(str(p.id), p.name) for p in people]
         self.of: dict[str, Options] = {
             "category": named(policy.taxonomy.categories),
@@ -75,8 +75,8 @@ class Choices:
 
     def _jurisdictions(self, policy: PolicyBundle) -> Options:
         """Those that some profile is for, by the name of its rule."""
-        named = {j: p.title(self._language) for p in policy.sla.profiles for j in p.applies.jurisdictions}
-        return sorted((key, f"{title} ({key})") for key, title in named.items())
+        named = {j: p.title(self._speech.language) for p in policy.sla.profiles for j in p.applies.jurisdictions}
+        return sorted((key, self._speech.aside(title, key)) for key, title in named.items())
 
     def name(self, table: str, key: str | None) -> str:
         """What the policy calls a category, team, root cause or solution; the key where it knows none."""
@@ -84,7 +84,7 @@ class Choices:
 
     def _title(self, thing: Any) -> str:
         label: Label = getattr(thing, "label", None) or thing.title
-        return label.in_(self._language)
+        return label.in_(self._speech.language)
 
 
 def build(

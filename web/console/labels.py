@@ -194,6 +194,7 @@ TABLES: Mapping[str, Mapping[str, str]] = {
         "acknowledge": N_("Record an acknowledgment"),
         "acknowledgment_bounced": N_("Record that the acknowledgment came back"),
         "accept_remedy": N_("Record that a remedy is accepted"),
+        "decline_remedy": N_("Record that a remedy is declined"),
         "verify_remedy": N_("Verify a remedy"),
     },
     "decision": {
@@ -271,6 +272,7 @@ TABLES: Mapping[str, Mapping[str, str]] = {
         "holding_response": N_("Holding response"),
         "appraisal_notice": N_("Notice of an appraisal"),
         "third_party_question": N_("Question to a third party"),
+        "remedy_offer": N_("Offer of a remedy"),
         "survey": N_("Satisfaction survey"),
         "closure": N_("Notice of closing"),
         "rejection": N_("Notice of rejection"),
@@ -311,6 +313,15 @@ TABLES: Mapping[str, Mapping[str, str]] = {
     "retention": {
         "over": N_("over"),
         "early": N_("not over yet"),
+    },
+    "erased": {
+        "message": N_("Messages"),
+        "attachment": N_("Files"),
+        "investigation": N_("Findings"),
+        "decision": N_("Decisions"),
+        "step": N_("Tasks"),
+        "event": N_("Entries of the history"),
+        "complainant": N_("Customers"),
     },
     "bag": {
         "as_written": N_("as it was written"),

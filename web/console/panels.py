@@ -155,6 +155,7 @@ def today(told: Told) -> tuple[list[Tile], list[Panel]]:
         say(N_("Arrivals and closures by day")),
         say(N_("Complaints by day of receipt and by day of closing, in the time zone of the installation.")),
         charts.lines(
+            told.speech,
             say(N_("Arrivals and closures by day")),
             [told.day(d) for d in days],
             [Series(say(N_("Arrived")), came), Series(say(N_("Closed")), went)],
@@ -197,7 +198,7 @@ def _by_severity(
     rows = [[label, *(s.values[n] or 0 for s in series)] for n, label in enumerate(labels)]
     head = [told.speech.say(N_("When")), *(s.name for s in series), told.speech.say(N_("Together"))]
     table = [[*row, sum(v for v in row[1:] if isinstance(v, int | float))] for row in rows]
-    return Panel(key, title, how, charts.stacked(title, labels, series, told.number), head, table)
+    return Panel(key, title, how, charts.stacked(told.speech, title, labels, series, told.number), head, table)
 
 
 def _ages(told: Told) -> list[str]:
@@ -248,7 +249,7 @@ def timeliness(told: Told) -> tuple[list[Tile], list[Panel]]:
                 "their deadline, pauses and extensions counted as the profile says. Cancelled clocks count nowhere."
             )
         ),
-        charts.lines(title, [told.month(m) for m in months], series, told.share),
+        charts.lines(told.speech, title, [told.month(m) for m in months], series, told.share),
         [say(N_("Month")), say(N_("Clock")), say(N_("Ended")), say(N_("Met in time")), say(N_("Share"))],
         [
             [told.month(o.month), _clock(told, o.profile, o.clock), o.ended, o.met, Share(o.met / o.ended)]
@@ -274,9 +275,11 @@ def _lengths(told: Told, taken: figures.Took, known: figures.Took) -> Panel:
         for n, (label, one) in enumerate(zip(labels, (known, taken), strict=True))
     ]
     head = [say(N_("What")), say(N_("Number")), say(N_("Median")), say(N_("Nine of ten within"))]
-    flat = [f"{label}, {one.name}" for label in labels for one in series]
+    flat = [told.speech.series((label, one.name)) for label in labels for one in series]
     values = [one.values[n] for n in range(2) for one in series]
-    return Panel("lengths", title, how, charts.stacked(title, flat, [Series("", values)], told.number), head, rows)
+    return Panel(
+        "lengths", title, how, charts.stacked(told.speech, title, flat, [Series("", values)], told.number), head, rows
+    )
 
 
 #: Units of a length, the largest first: what babel calls it, how many make a day.
@@ -300,7 +303,7 @@ def _clock(told: Told, profile: str, name: str) -> str:
     """The clock, and the rule it is of."""
     found = told.work.policy.sla.profile(profile)
     title = found.title(told.speech.language) if found else profile
-    return f"{told.label('clock', name)} ({title})"
+    return told.speech.aside(told.label("clock", name), title)
 
 
 def _part(one: InTime | None) -> float | None:
@@ -315,8 +318,10 @@ def _rate(told: Told, ended: Sequence[InTime]) -> str:
 def causes(told: Told) -> tuple[list[Tile], list[Panel]]:
     """Why people complain: the few causes that make most of it."""
     say = told.speech.say
-    how = say(N_("Complaints closed in the period, most frequent first; the line adds their shares up.")) + " "
-    how += say(N_("Only those upheld or partly upheld.")) if told.upheld else say(N_("Whatever the finding was."))
+    how = told.speech.sentences(
+        say(N_("Complaints closed in the period, most frequent first; the line adds their shares up.")),
+        say(N_("Only those upheld or partly upheld.")) if told.upheld else say(N_("Whatever the finding was.")),
+    )
     made = []
     for key, root, title, names in (
         ("categories", False, say(N_("Categories")), told.categories),
@@ -346,7 +351,7 @@ def _pareto(told: Told, key: str, title: str, how: str, found: list[tuple[str, i
         rows.append([name, number, Share(number / total), Share(so_far / total)])
     say = told.speech.say
     head = [title, say(N_("Number")), say(N_("Share")), say(N_("Added up"))]
-    return Panel(key, title, how, charts.pareto(title, shown, total, told.number, told.share), head, rows)
+    return Panel(key, title, how, charts.pareto(told.speech, title, shown, total, told.number, told.share), head, rows)
 
 
 def satisfaction(told: Told) -> tuple[list[Tile], list[Panel]]:
@@ -387,7 +392,7 @@ def _of(part: int, whole: int) -> float | None:
 
 def _marks(told: Told, key: str, title: str, how: str, found: Mapping[int, int]) -> Panel:
     total, values = sum(found.values()) or 1, [found.get(n, 0) for n in range(1, 6)]
-    picture = charts.stacked(title, [str(n) for n in range(1, 6)], [Series("", values)], told.number)
+    picture = charts.stacked(told.speech, title, [str(n) for n in range(1, 6)], [Series("", values)], told.number)
     head = [told.speech.say(N_("Mark")), told.speech.say(N_("Number")), told.speech.say(N_("Share"))]
     return Panel(key, title, how, picture, head, [[n, v, Share(v / total)] for n, v in enumerate(values, 1)])
 

@@ -53,6 +53,8 @@ PLACES: tuple[Place, ...] = (
     Place("/console/approvals", N_("Approvals"), N_("Overview"), WITNESSES),
     Place("/console/team", N_("Team board"), N_("Overview"), OVERSEERS),
     Place("/console/team/rebalance", N_("Suggest an even load"), N_("Team board"), LEADERS),
+    Place("/console/disposals", N_("Disposal"), N_("Overview"), OVERSEERS),
+    Place("/console/disposals?view=erased", N_("Erased complaints"), N_("Disposal"), OVERSEERS),
     *(
         Place(f"/console/dashboards/{key}".rstrip("/"), name, N_("Dashboards"), OVERSEERS)
         for key, (name, _) in TABS.items()

@@ -193,12 +193,11 @@ def _carry_out(screen: Screen, team: str, orders: list[Order], done: str, *, und
             back.append(Order(moved.step.id, moved.step.version, moved.origin.id if moved.origin else None))
         except ComplaintsError as error:
             refused.append(said_of(screen.speech, error))
-    said = screen.speech.say(done, count=len(back))
+    said = [screen.speech.say(done, count=len(back))]
     if refused:
-        said += " " + screen.speech.say(N_("Not possible for %(count)s:"), count=len(refused))
-        said += " " + " ".join(dict.fromkeys(refused))
+        said += [screen.speech.say(N_("Not possible for %(count)s:"), count=len(refused)), *dict.fromkeys(refused)]
     address = _address(team, back if undoable else [])
-    return screen.go(address, said, tone="note" if refused else "good")
+    return screen.go(address, screen.speech.sentences(*said), tone="note" if refused else "good")
 
 
 def _address(team: str, back: list[Order] | None = None) -> str:

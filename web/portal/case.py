@@ -12,13 +12,13 @@ from datetime import date, datetime
 
 from sqlmodel import select
 
-from complaints.domain.lifecycle import allowed
-from complaints.domain.vocabulary import OPEN, Audience, ClosingCategory, Role, Status, StepKind
-from complaints.services import actions, attachments, clocks, view
+from complaints.domain.vocabulary import OPEN, Audience, ClosingCategory, Language, Role, Status, StepKind
+from complaints.notify.labels import label
+from complaints.services import actions, attachments, clocks, remedies, view
 from complaints.services.contact import way_to_reach
 from complaints.services.notices import parties
 from complaints.services.tracking import Visitor
-from complaints.store.tables import Attachment, Complaint, Event, Message, Party
+from complaints.store.tables import Attachment, Complaint, Event, Message, Party, Remedy
 from complaints.store.unit import Work
 from web.language import N_, Speech
 
@@ -63,6 +63,7 @@ _NOW: Mapping[Status, str] = {
     S.ARCHIVED: N_("This complaint is closed and filed. It can no longer be changed here."),
     S.ERASED: N_("This complaint was erased; what was said in it is no longer kept."),
 }
+_OFFERED = N_("We have an offer for you. Please tell us whether you accept it.")
 _ENDED: Mapping[str, str] = {
     ClosingCategory.EXPLANATION: N_("We explained what happened."),
     ClosingCategory.MONETARY_RELIEF: N_("It was settled with a payment or credit."),
@@ -83,6 +84,8 @@ _HAPPENED: Mapping[str, str] = {
     "extend": N_("We told you that we need more time."),
     "send_response": N_("We sent you our answer."),
     "confirm": N_("You accepted our answer."),
+    "accept_remedy": N_("You accepted what we offered."),
+    "decline_remedy": N_("You did not want what we offered."),
     "appeal": N_("You asked for a review."),
     "holding_response": N_("We told you why our answer takes longer."),
     "refer_externally": N_("The case went to an independent body."),
@@ -120,6 +123,16 @@ class Said:
 
 
 @dataclass(frozen=True)
+class Offer:
+    """A remedy that waits for the reader's yes or no."""
+
+    id: str
+    kind: str
+    about: str
+    amount: str
+
+
+@dataclass(frozen=True)
 class Tracked:
     """Everything on the page."""
 
@@ -136,6 +149,7 @@ class Tracked:
     own_words: str
     question: str  #: ours, where their answer is awaited
     answer: str  #: our response, where their verdict is awaited
+    offers: list[Offer]
     thread: list[Said]
     files: list[Attachment]
     happened: list[tuple[datetime, str]]
@@ -147,15 +161,16 @@ def tracked(work: Work, visitor: Visitor, speech: Speech) -> Tracked:
     complaint, status = visitor.complaint, Status(visitor.complaint.status)
     sees = Sees(work, visitor)
     thread = [_said(m) for m in view.thread(work, complaint, _PUBLIC) if sees.message(m)]
-    can = _can(work, complaint, status)
+    can = _can(work, complaint)
     if way_to_reach(visitor.complainant).kind == "email":
         can |= {"renew"}
+    offers = remedies.offers(work, complaint, visitor.complainant.id)
     question, answer = (_last(thread, kind) for kind in ("question", "response"))
     return Tracked(
         reference=complaint.reference,
         language=visitor.complainant.language,
         status=status,
-        now=speech.say(_NOW[status]),
+        now=speech.say(_OFFERED if offers else _NOW[status]),
         ended=speech.say(_ENDED[complaint.closing_category]) if complaint.closing_category else "",
         stages=_stages(complaint, status, speech),
         received_at=complaint.received_at,
@@ -165,6 +180,7 @@ def tracked(work: Work, visitor: Visitor, speech: Speech) -> Tracked:
         own_words=sees.narrative,
         question=question if "answer" in can else "",
         answer=answer if "confirm" in can else "",
+        offers=[_offer(remedy, speech) for remedy in offers],
         thread=thread,
         files=sees.files(),
         happened=[
@@ -211,6 +227,12 @@ class Sees:
         return attachments.of(self._work, self._complaint, _PUBLIC) if self.first else []
 
 
+def _offer(remedy: Remedy, speech: Speech) -> Offer:
+    kind = label("remedy", remedy.kind, chinese=speech.language is Language.ZH)
+    amount = "" if remedy.amount is None else speech.money(remedy.amount, remedy.currency)
+    return Offer(str(remedy.id), kind, remedy.description, amount)
+
+
 def _said(message: Message) -> Said:
     return Said(message.at, message.direction == "out", message.kind, message.body)
 
@@ -238,9 +260,9 @@ def _stages(complaint: Complaint, status: Status, speech: Speech) -> list[Stage]
     ]
 
 
-def _can(work: Work, complaint: Complaint, status: Status) -> frozenset[str]:
+def _can(work: Work, complaint: Complaint) -> frozenset[str]:
     names = {"customer_replied": "answer", "add_message": "message", "appeal": "appeal", "withdraw": "withdraw"}
-    can = {names[a] for a in allowed(status, _MINE) if a in names}
+    can = {names[a] for a in actions.allowed_for(work, complaint, _MINE) if a in names}
     if actions.open_step_of(work, complaint, StepKind.CONFIRMATION) is not None:
         can = (can | {"confirm"}) - {"appeal"}  # not accepting the outcome is the appeal
     if complaint.closing_category in _FINAL:

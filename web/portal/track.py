@@ -38,15 +38,23 @@ _FIELDS = 20
 _EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s.]+")
 _LONGEST = 20_000
 _TOO_OLD = N_("This page was open for too long. Please send again.")
+#: What is sent beside words: which form, which remedy, what was chosen.
+_GIVEN = ("do", "remedy", "text", "accepted", "rating", "resolved", "effort")
+#: How a remedy was accepted, for the case log.
+_BY_LINK = "on the tracking page"
 #: What is said after something was done.
 _DONE = {
     "answer": N_("Thank you. We have your answer and go on."),
     "message": N_("Your message is with us."),
     "confirm": N_("Thank you for telling us. We are glad that it is settled."),
+    "accepted": N_("Thank you. We carry it out now."),
+    "declined": N_("Thank you for telling us. We have what you wrote and take it into account."),
     "appeal": N_("Somebody who was not involved before will look at it again."),
     "withdraw": N_("You have withdrawn your complaint."),
     "before": N_("We have this from you already. Nothing was done twice."),
 }
+#: What was done by a form that takes a yes or no.
+_ANSWERED = {("confirm", "no"): "appeal", ("remedy", "yes"): "accepted", ("remedy", "no"): "declined"}
 Fields = dict[str, str]
 
 
@@ -246,7 +254,7 @@ async def do(request: Request, token: str) -> Response:
 def _do(visit: Visit, posted: FormData) -> Response:
     speech, product = visit.screen.speech, visit.screen.product
     again = _withdrawal if posted.get("do") == "withdraw" else Visit.page
-    given = {name: str(posted.get(name, "")) for name in ("do", "text", "accepted", "rating", "resolved", "effort")}
+    given = {name: str(posted.get(name, "")) for name in _GIVEN}
     action = given["do"]
     if action not in _ACTIONS:
         raise NotFound("action", action)
@@ -259,7 +267,8 @@ def _do(visit: Visit, posted: FormData) -> Response:
     if wrong:
         errors["files"] = "\n".join(wrong)
     if errors:
-        errors = {f"{action}-{name}": said for name, said in errors.items()}  # several forms stand on the page
+        form = "-".join(filter(None, (action, given["remedy"])))  # several stand on the page
+        errors = {f"{form}-{name}": said for name, said in errors.items()}
         return again(visit, HTTPStatus.UNPROCESSABLE_ENTITY, given=given, errors=errors)
     try:
         with product.store.work(visit.visitor.actor) as work:
@@ -274,9 +283,7 @@ def _do(visit: Visit, posted: FormData) -> Response:
         return visit.page(HTTPStatus.CONFLICT, notice=notice, kept=given["text"])
     if action == "renew":
         return visit.screen.go("/track?renewed=1")
-    done = action if new else "before"
-    if action == "confirm" and given["accepted"] == "no":
-        done = "appeal"
+    done = _ANSWERED.get((action, given["accepted"]), action) if new else "before"
     return visit.screen.go(f"/track/{visit.token}?done={done}")
 
 
@@ -291,6 +298,10 @@ def _wrong(given: Fields) -> dict[str, str]:
         return {"text": N_("Write something first.")}
     if do == "appeal" and not text:
         return {"text": N_("Say what is still wrong, so that somebody else can look at it.")}
+    if do == "remedy" and given["accepted"] not in ("yes", "no"):
+        return {"accepted": N_("Choose whether you accept what we offer.")}
+    if do == "remedy" and given["accepted"] == "no" and not text:
+        return {"text": N_("Say why you do not want it, and what would help instead.")}
     if do == "confirm" and given["accepted"] not in ("yes", "no"):
         return {"accepted": N_("Choose whether you accept our answer.")}
     if do == "confirm" and given["accepted"] == "no" and not text:
@@ -312,6 +323,16 @@ def _confirm(work: Work, complaint: Complaint, given: Fields) -> None:
     steps.complete(work, step.id, verdict | scale)
 
 
+def _remedy(work: Work, complaint: Complaint, given: Fields) -> None:
+    about = {"remedy": given["remedy"]}
+    if given["accepted"] == "yes":
+        actions.act(work, complaint.reference, "accept_remedy", {**about, "evidence": _BY_LINK})
+        if given["text"].strip():
+            actions.act(work, complaint.reference, "add_message", {"text": given["text"]})
+    else:
+        actions.act(work, complaint.reference, "decline_remedy", {**about, "reason": given["text"]})
+
+
 def _renew(work: Work, complaint: Complaint, given: Fields) -> None:
     if not tracking.renew(work, complaint, work.session.get_one(Complainant, UUID(work.actor.id))):
         raise Conflict("There is no address to which a new link could be sent.")
@@ -330,5 +351,6 @@ _ACTIONS: dict[str, Callable[[Work, Complaint, Fields], None]] = {
     "appeal": _act("appeal", "reason"),
     "withdraw": _act("withdraw", "reason"),
     "confirm": _confirm,
+    "remedy": _remedy,
     "renew": _renew,
 }

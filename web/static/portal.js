@@ -124,7 +124,7 @@ function files(input) {
   function row(file) {
     const item = document.createElement("li");
     const button = Object.assign(document.createElement("button"), { type: "button", textContent: remove });
-    button.setAttribute("aria-label", `${remove}: ${file.name}`);
+    button.setAttribute("aria-label", `${remove} ${file.name}`);
     button.addEventListener("click", () => { keep(kept.filter((other) => other !== file)); say([]); input.focus(); });
     item.append(Object.assign(document.createElement("span"), { textContent: file.name }), button);
     return item;

@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import event
 from sqlmodel import select
 
-from complaints.domain.lifecycle import TABLE, allowed
+from complaints.domain.lifecycle import TABLE, Facts, allowed
 from complaints.domain.ports import SYSTEM
 from complaints.domain.vocabulary import LinkKind, Role, Status
 from complaints.services import actions, routing
@@ -220,7 +220,7 @@ def test_the_menu_holds_what_the_table_allows_and_nothing_else(office: Office, a
     page = agent.get(f"/console/complaints/{reference}").text
     menu = set(re.findall(rf"/console/complaints/{reference}/do/(\w+)\" data-dialog", page))
     status = Status(case_of(office, reference).status)
-    assert menu == set(allowed(status, frozenset({Role.AGENT}))) & set(actions.COMMANDS)
+    assert menu == set(allowed(status, frozenset({Role.AGENT}), Facts())) & set(actions.COMMANDS)
 
 
 def test_the_page_speaks_chinese(office: Office, agent: Browser) -> None:

@@ -8,18 +8,21 @@ import re
 from datetime import datetime, timedelta
 from typing import Any
 from xml.etree import ElementTree
+from zoneinfo import ZoneInfo
 
 import pytest
 from sqlmodel import col, select
 
 from complaints.domain.ports import SYSTEM
-from complaints.domain.vocabulary import Role
+from complaints.domain.vocabulary import Language, Role
 from complaints.store.columns import new_id
 from complaints.store.tables import Clock, Complaint, Survey
 from tests.web.console.conftest import Browser, Office, text_of
 from web.console import charts
 from web.console.charts import Series
+from web.language import Speech
 
+ENGLISH = Speech(Language.EN, ZoneInfo("Asia/Shanghai"), "console")
 TABS = ["", "/timeliness", "/causes", "/satisfaction"]
 
 
@@ -206,9 +209,9 @@ def test_a_legend_names_the_rule_not_its_key(chief: Browser, office: Office, cas
 
 
 def test_pictures_tell_every_value_and_escape_names() -> None:
-    drawn = charts.stacked("A & B", ["<x>", "y"], [Series("one", [1, 2]), Series("two", [3, None])], str)
+    drawn = charts.stacked(ENGLISH, "A & B", ["<x>", "y"], [Series("one", [1, 2]), Series("two", [3, None])], str)
     assert "&lt;x&gt;, one: 1" in drawn
     assert "&lt;x&gt;, two: 3" in drawn
     assert 'aria-label="A &amp; B"' in drawn
-    assert charts.pareto("p", [("a", 3), ("b", 1)], 4, str, str).count("<g>") == 2
-    assert charts.lines("l", [], [], str)
+    assert charts.pareto(ENGLISH, "p", [("a", 3), ("b", 1)], 4, str, str).count("<g>") == 2
+    assert charts.lines(ENGLISH, "l", [], [], str)

@@ -27,12 +27,8 @@ __all__ = ["house"]
 #: What a list is made of on a page: a table, or one of these.
 LIST = re.compile(r"<table|class=\"(?:board|timeline|requests)[ \"]")
 LINK = re.compile(r"href=\"([^\"]*\\.csv[^\"]*)\"".replace("\\\\", "\\"))
-#: Pages whose tables are no lists: samples; the calculation of a single date, which has its text beside it.
-#: The gallery; how a clock was counted; what placeholders mean, beside the text that is being written.
-NO_LIST = {
-    "/console/components", "/console/complaints/{reference}/clocks",
-    "/console/admin/texts/new", "/console/admin/texts/{text_id}",
-}  # fmt: skip
+#: Pages whose tables are no lists: the gallery; what placeholders mean, beside the text that is being written.
+NO_LIST = {"/console/components", "/console/admin/texts/new", "/console/admin/texts/{text_id}"}
 
 
 def table(answer: Any) -> list[list[str]]:
@@ -52,7 +48,8 @@ def test_every_page_with_a_list_has_its_file(house: House) -> None:
             pages[way.path] = [link.replace("&amp;", "&") for link in LINK.findall(html)]
     assert {path for path, links in pages.items() if not links} == set()
     assert {p.removeprefix("/console/") for p in pages} >= {
-        "approvals", "team", "team/rebalance", "dashboards", "account", "complaints/{reference}",
+        "approvals", "team", "team/rebalance", "dashboards", "account",
+        "complaints/{reference}", "complaints/{reference}/clocks",
         "admin/people", "admin/keys", "admin/policy", "admin/audit", "admin/texts",
     }  # fmt: skip
     for link in {link for links in pages.values() for link in links}:
@@ -113,6 +110,21 @@ def test_the_history_of_a_case_is_a_file(desk: Desk) -> None:
     assert "Triage" in {row[4] for row in rows}
     shown = len(re.findall(r"<time", desk.li.get(desk.path).text.split('class="timeline"')[1].split("</ol>")[0]))
     assert len(rows) == shown
+
+
+def test_the_days_of_a_clock_are_a_file(desk: Desk) -> None:
+    page = desk.li.get(f"{desk.path}/clocks?clock=default.resolve").text
+    [link] = {link.replace("&amp;", "&") for link in LINK.findall(page)}
+    head, *rows = table(desk.li.get(link))
+    assert head == ["Clock", "Rule", "Round", "Day", "Counted", "Together", "Why"]
+    assert len(rows) == page.split("<tbody>")[1].split("</tbody>")[0].count("<tr")
+    assert {row[2] for row in rows} == {"1"}
+    assert rows[-1][3] in page
+    assert "due" in rows[-1][6]
+    chinese = table(desk.li.get(f"{link}&lang=zh-CN"))
+    assert chinese[0][3:] == ["日期", "计入", "累计", "说明"]
+    names = {row[0] for row in table(desk.li.get(f"{desk.path}/clocks.csv"))[1:]}
+    assert len(names) > 1, "without a clock: all of them"
 
 
 def test_the_board_is_a_file_with_all_tasks(desk: Desk) -> None:

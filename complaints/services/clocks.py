@@ -30,7 +30,7 @@ from complaints.domain.ledger import Ledger
 from complaints.domain.policy import PolicyBundle
 from complaints.domain.ports import SYSTEM
 from complaints.domain.sla_policy import ClockPolicy, Profile, RungPolicy
-from complaints.domain.vocabulary import Audience, Severity, Status, StepKind
+from complaints.domain.vocabulary import Audience, Role, Severity, Status, StepKind
 from complaints.services import escalation, informing, marks, opening
 from complaints.store.columns import new_id
 from complaints.store.rows import pending
@@ -429,7 +429,7 @@ def running(work: Work, complaint: Complaint, name: str) -> Clock:
 
 
 def request_extension(work: Work, complaint: Complaint, command: RequestExtension) -> None:
-    """Ask for more time; a lead decides before the old time is over."""
+    """Ask for more time; whoever the rule names decides before the old time is over, and is told of the request."""
     from complaints.services.transition import perform
 
     clock = running(work, complaint, command.clock)
@@ -445,13 +445,15 @@ def request_extension(work: Work, complaint: Complaint, command: RequestExtensio
     perform(
         work, complaint, "request_extension", reason=command.reason, data={"clock": command.clock, "by": command.days}
     )
-    opening.open_step(
+    step = opening.open_step(
         work,
         complaint,
         StepKind.EXTENSION,
         context={"clock_id": str(clock.id), "clock": command.clock, "days": command.days, "reason": command.reason},
         due_in=clock.due_at - work.now if clock.due_at else None,
+        briefed=True,
     )
+    escalation.hand_over(work, complaint, step, Role.LEAD if Role.LEAD in rule.extension.roles else Role.MANAGER)
 
 
 def _within_cap(rule: ClockPolicy, book: Ledger, days: int) -> None:

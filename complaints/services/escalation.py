@@ -52,6 +52,15 @@ def tell(work: Work, complaint: Complaint, action: RungAction, once: str, reason
     notices.tell_staff(work, complaint, "escalation", once, people=people, tags=tags, context=context)
 
 
+def hand_over(work: Work, complaint: Complaint, step: Step, role: Role) -> None:
+    """Give lead or manager a step beside the flow run, and tell them; whoever listens, where nobody is there."""
+    action = RungAction.NOTIFY_LEAD if role is Role.LEAD else RungAction.NOTIFY_MANAGER
+    _, person, tags = _Staff(work).recipient(action, complaint)
+    if person is not None:
+        holding.give(work, complaint, step, person.id)
+    notices.tell_of_step(work, complaint, step, person, tags)
+
+
 _TELLS = frozenset({RungAction.REMIND_ASSIGNEE, RungAction.NOTIFY_LEAD, RungAction.NOTIFY_MANAGER})
 
 

@@ -451,7 +451,6 @@ def request_extension(work: Work, complaint: Complaint, command: RequestExtensio
         StepKind.EXTENSION,
         context={"clock_id": str(clock.id), "clock": command.clock, "days": command.days, "reason": command.reason},
         due_in=clock.due_at - work.now if clock.due_at else None,
-        briefed=True,
     )
     escalation.hand_over(work, complaint, step, Role.LEAD if Role.LEAD in rule.extension.roles else Role.MANAGER)
 

@@ -58,6 +58,7 @@ def hand_over(work: Work, complaint: Complaint, step: Step, role: Role) -> None:
     _, person, tags = _Staff(work).recipient(action, complaint)
     if person is not None:
         holding.give(work, complaint, step, person.id)
+    step.briefed_at = work.now
     notices.tell_of_step(work, complaint, step, person, tags)
 
 

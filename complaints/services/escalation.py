@@ -12,15 +12,14 @@ from zoneinfo import ZoneInfo
 from sqlmodel import col, select
 
 from complaints.domain.sla_policy import QuietHours, RungAction, RungPolicy
-from complaints.domain.vocabulary import OPEN, SEVERITIES, IntentKind, IntentState, Role, Severity, StepKind
+from complaints.domain.vocabulary import OPEN, SEVERITIES, IntentKind, IntentState, Severity, StepKind
 from complaints.services import holding, notices, opening, outbox, routing
 from complaints.services.actions import reclassify
+from complaints.services.superiors import Recipient, Superiors
 from complaints.services.transition import perform, record
-from complaints.store.tables import Clock, Complaint, Outbox, Person, Step
+from complaints.store.tables import Clock, Complaint, Outbox, Step
 from complaints.store.unit import Work
 
-#: Recipient of a message: a person, or a tag where nobody is there.
-Recipient = tuple[str, Person | None, tuple[str, ...]]
 #: A digest waits this long for what else the burst brings; while it waits, everything for its recipient joins it.
 GATHER = timedelta(seconds=20)
 #: A digest that lists so many matters takes no more.
@@ -43,7 +42,7 @@ def act(work: Work, fired: Sequence[Fired]) -> None:
     if not fired:
         return
     letters: dict[str, list[tuple[Recipient, dict[str, Any], Complaint]]] = defaultdict(list)
-    staff = _Staff(work)
+    staff = Superiors(work)
     for one in fired:
         for action in one.rung.actions:
             if action in _TELLS:
@@ -55,37 +54,7 @@ def act(work: Work, fired: Sequence[Fired]) -> None:
     _send(work, letters)
 
 
-def tell(work: Work, complaint: Complaint, action: RungAction, once: str, reason: str) -> None:
-    """Tell lead or manager of one complaint, outside of any ladder and at once."""
-    _, person, tags = _Staff(work).recipient(action, complaint)
-    people = [person] if person else []
-    context = {"reason": reason, "due_at": complaint.due_at.isoformat() if complaint.due_at else None}
-    notices.tell_staff(work, complaint, "escalation", once, people=people, tags=tags, context=context)
-
-
 _TELLS = frozenset({RungAction.REMIND_ASSIGNEE, RungAction.NOTIFY_LEAD, RungAction.NOTIFY_MANAGER})
-
-
-class _Staff:
-    """Who is told; people are read once per tick."""
-
-    def __init__(self, work: Work) -> None:
-        self._people = list(
-            work.session.exec(select(Person).where(col(Person.active).is_(True)).order_by(Person.login)).all()
-        )
-        self._now = work.now
-
-    def recipient(self, action: RungAction, complaint: Complaint) -> Recipient:
-        if action is RungAction.REMIND_ASSIGNEE:
-            found = next((p for p in self._people if p.id == complaint.assignee_id), None)
-            tags: tuple[str, ...] = ("team", complaint.team)
-        else:
-            role = Role.LEAD if action is RungAction.NOTIFY_LEAD else Role.MANAGER
-            there = [p for p in self._people if role in p.roles and routing.present(p, self._now)]
-            own = [p for p in there if complaint.team in p.teams]
-            found = (own or there or [None])[0]  # type: ignore[list-item]  # None: nobody holds the role
-            tags = (role.value, complaint.team)
-        return (str(found.id) if found else "/".join(tags), found, tags)
 
 
 def _item(one: Fired, action: RungAction) -> dict[str, Any]:

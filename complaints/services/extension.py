@@ -9,15 +9,15 @@ from complaints.domain.commands import RequestExtension
 from complaints.domain.errors import Conflict, InvalidInput
 from complaints.domain.ledger import Ledger
 from complaints.domain.sla_policy import ClockPolicy
-from complaints.domain.vocabulary import Audience, StepKind
-from complaints.services import clocks, informing, opening
+from complaints.domain.vocabulary import Audience, Role, StepKind
+from complaints.services import clocks, informing, opening, superiors
 from complaints.services.transition import perform
 from complaints.store.tables import Clock, Complaint, Step
 from complaints.store.unit import Work
 
 
 def request(work: Work, complaint: Complaint, command: RequestExtension) -> None:
-    """Ask for more time; a lead decides before the old time is over."""
+    """Ask for more time; whoever the rule names decides before the old time is over, and is told of the request."""
     clock = clocks.running(work, complaint, command.clock)
     policy = work.policies.get(complaint.policy_hash)
     rule, _ = clocks.spec_of(policy, clock)
@@ -31,13 +31,14 @@ def request(work: Work, complaint: Complaint, command: RequestExtension) -> None
     perform(
         work, complaint, "request_extension", reason=command.reason, data={"clock": command.clock, "by": command.days}
     )
-    opening.open_step(
+    step = opening.open_step(
         work,
         complaint,
         StepKind.EXTENSION,
         context={"clock_id": str(clock.id), "clock": command.clock, "days": command.days, "reason": command.reason},
         due_in=clock.due_at - work.now if clock.due_at else None,
     )
+    superiors.hand_over(work, complaint, step, Role.LEAD if Role.LEAD in rule.extension.roles else Role.MANAGER)
 
 
 def _within_cap(rule: ClockPolicy, book: Ledger, days: int) -> None:

@@ -49,21 +49,8 @@ def inform(
             briefed=True,
         )
         step.assignee_id = complaint.assignee_id
-        _hand_over(work, complaint, step)
-
-
-def _hand_over(work: Work, complaint: Complaint, step: Step) -> None:
-    """The handler is told at once: the flow run waits elsewhere and would not."""
-    handler = work.session.get(Person, step.assignee_id) if step.assignee_id else None
-    notices.tell_staff(
-        work,
-        complaint,
-        "step_assigned",
-        step.gate,
-        people=[handler] if handler else (),
-        tags=["team", step.team],
-        context={"step": step.kind, "gate": step.gate, "due_at": step.due_at.isoformat() if step.due_at else None},
-    )
+        handler = work.session.get(Person, step.assignee_id) if step.assignee_id else None
+        notices.tell_of_step(work, complaint, step, handler, ["team", step.team])
 
 
 def late_notices(work: Work) -> list[tuple[Complaint, str]]:

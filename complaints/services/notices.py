@@ -12,7 +12,7 @@ from sqlmodel import col, select
 from complaints.domain.vocabulary import Audience, IntentKind, Language
 from complaints.services import outbox
 from complaints.services.contact import way_to_reach
-from complaints.store.tables import Complainant, Complaint, Message, Party, Person
+from complaints.store.tables import Complainant, Complaint, Message, Party, Person, Step
 from complaints.store.unit import Work
 
 
@@ -123,6 +123,14 @@ def tell_handler(work: Work, complaint: Complaint, reason: str) -> None:
         tags=["team", complaint.team],
         context={"reason": reason},
     )
+
+
+def tell_of_step(work: Work, complaint: Complaint, step: Step, person: Person | None, tags: Sequence[str]) -> None:
+    """A step beside the flow run is told of at once: the run waits elsewhere and would not."""
+    due_at = step.due_at.isoformat() if step.due_at else None
+    about = {"step": step.kind, "gate": step.gate, "due_at": due_at}
+    people = [person] if person else []
+    tell_staff(work, complaint, "step_assigned", step.gate, people=people, tags=tags, context=about)
 
 
 def who(person: Person | None, tags: tuple[str, ...] = ()) -> str:

@@ -12,7 +12,7 @@ from datetime import timedelta
 
 from complaints.domain.sla_policy import RungAction
 from complaints.domain.vocabulary import Language
-from complaints.services import escalation, informing, marks, notices
+from complaints.services import informing, marks, notices, superiors
 from complaints.store.unit import Work
 
 #: The clock ticks every half minute; silent for so long, it stands still.
@@ -82,7 +82,7 @@ def extensions_untold(work: Work) -> int:
     late = informing.late_notices(work)
     for complaint, which in late:
         for who in (RungAction.NOTIFY_LEAD, RungAction.NOTIFY_MANAGER):
-            escalation.tell(work, complaint, who, f"untold-{which}", "the notice of more time has not gone out")
+            superiors.tell(work, complaint, who, f"untold-{which}", "the notice of more time has not gone out")
     if late:
         references = sorted({c.reference for c, _ in late})
         _alert(

@@ -612,6 +612,17 @@ def test_an_extension_is_asked_for_decided_and_told_before_the_old_time_is_over(
     assert datetime.fromisoformat(event.data["new"]) == old + 15 * DAY
 
 
+@pytest.mark.parametrize(("clock", "decides"), [("cn_nfra.decision", "max"), ("default.resolve", "zhao")])
+def test_whoever_may_grant_more_time_is_told_that_it_is_asked_for(desk: Desk, clock: str, decides: str) -> None:
+    case = desk.submit(jurisdiction="cn_fin")
+    requested(desk, case, clock=clock)
+    told = [m.to for m in desk.sender.sent if m.kind == "step_assigned" and "延期" in m.letter.text]
+    assert told == [f"{decides}@desk.example"]
+    person = desk.manager if decides == "max" else desk.lead
+    assert desk.step(case, StepKind.EXTENSION).assignee_id == person.id
+    assert desk.complaint(case).assignee_id != person.id, "the handler stays"
+
+
 def test_an_extension_is_refused_with_a_reason_and_nothing_moves(desk: Desk) -> None:
     case = desk.submit(jurisdiction="cn_fin")
     old = due(desk, case, "cn_nfra.decision")

@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import pytest
 
 from complaints.domain.policy import PolicyBundle
-from complaints.domain.sla_policy import ClockPolicy, Profile
+from complaints.domain.sla_policy import ClockPolicy, Profile, RungAction
 from config import policy
 
 DEFAULT = Path(__file__).resolve().parents[2] / "config" / "policies" / "default"
@@ -215,6 +215,14 @@ def test_a_path_that_leads_nowhere_is_a_mistake(path: str, tmp_path: Path) -> No
     assert (problem.file, problem.key) == ("profiles/fca.toml", "unverified")
     assert problem.line > 0
     assert repr(path) in problem.message
+
+
+def test_whoever_must_review_is_told() -> None:
+    """A management review stands beside the flow run, which tells nobody of it."""
+    for policies in BUNDLE.sla.ladders.values():
+        for rung in policies:
+            if RungAction.OPEN_MANAGEMENT_REVIEW in rung.actions:
+                assert RungAction.NOTIFY_MANAGER in rung.actions
 
 
 # -- versions stored long ago

@@ -171,7 +171,7 @@ def _of_administration(screen: Screen, event: AdminEvent) -> str:
 def audit_csv(screen: Auditor, request: Request, log: str = "cases") -> Response:
     """The same as a file: all that is found, however much."""
     _, sought, _ = _sought(screen, request, log)
-    kinds, told = _kinds(screen, log), _words(screen, log)
+    kinds, told, label = _kinds(screen, log), _words(screen, log), screen.label
 
     def page(before: int | None) -> tuple[list[Any], int | None]:
         with screen.reading() as work:
@@ -182,7 +182,8 @@ def audit_csv(screen: Auditor, request: Request, log: str = "cases") -> Response
             return [(e, reference, told(e)) for e, reference in found], after
 
     rows = (
-        (e.at, e.actor_name, kinds.get(e.kind, e.kind), about, details, e.hash) for e, about, details in paged(page)
+        (e.at, label("who", e.actor_name), kinds.get(e.kind, e.kind), about, details, e.hash)
+        for e, about, details in paged(page)
     )
     columns = [N_("When"), N_("Who"), N_("What"), N_("Object"), N_("Details"), N_("Hash")]
     return sheet(screen, f"audit-{'admin' if log == 'admin' else 'cases'}", columns, rows)

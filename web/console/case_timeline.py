@@ -28,7 +28,7 @@ def timeline(screen: Staff, reference: str) -> Response:
         (
             event.seq,
             event.at,
-            label("role", "system") if event.actor_kind == "system" else event.actor_name,
+            label("who", event.actor_name),
             words.event(event),
             label("status", event.to_status) if event.to_status else "",
             words.why(event.reason) if event.reason else "",

@@ -82,7 +82,11 @@ TABLES: Mapping[str, Mapping[str, str]] = {
         "complainant": N_("Customer"),
         "third_party": N_("Third party"),
     },
-    "who": {"Complaints": N_("System"), "Operator (command line)": N_("Operator (command line)")},
+    "who": {
+        "Complaints": N_("System"),
+        "Operator (command line)": N_("Operator (command line)"),
+        "Complainant": N_("Complainant"),
+    },
     "way": {
         "in": N_("From the customer"),
         "out": N_("To the customer →"),

@@ -26,7 +26,7 @@ def sheet(screen: Screen, name: str, columns: Sequence[str], rows: Iterable[Sequ
     Moments stand in the time zone of the office, lists with `; ` between, yes and no in words. Sent while it is
     written, so `rows` may be many.
     """
-    head = [screen.speech.say(column) if column else "" for column in columns]  # "" has an entry in the catalogue
+    head = [screen.speech.say(column) for column in columns]
     answer = StreamingResponse(_written(screen.speech, head, rows), media_type="text/csv; charset=utf-8")
     answer.headers["Content-Disposition"] = f'attachment; filename="{name}.csv"'
     return screen.dressed(answer)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import re
 
-from complaints.domain.ports import SYSTEM
+from complaints.domain.ports import SYSTEM, Actor
 from complaints.domain.vocabulary import Audience, Role, StepKind
-from complaints.services import actions, casefile
+from complaints.services import actions, attachments, casefile
+from complaints.services.attachments import NewFile
+from complaints.services.transition import lock
 from tests.web.console.casework import Desk
 from tests.web.console.conftest import text_of
 
@@ -30,6 +32,28 @@ def test_who_wrote_to_whom_is_told_and_letters_of_the_machine_are_folded(desk: D
     assert '<details><summary class="soft">We have your complaint</summary>' in thread[1]
     desk.li.web.cookies.set("lang", "zh-CN")
     assert "发给客户 →" in text_of(desk.li.get(desk.path).text)
+
+
+def test_whoever_gave_no_name_is_called_in_the_readers_language_on_pages_and_in_files(desk: Desk) -> None:
+    product = desk.office.product
+    nobody = Actor("complainant", str(desk.case().complainant_id), "Complainant", frozenset({Role.COMPLAINANT}))
+    with product.store.work(nobody) as work:
+        actions.act(work, desk.reference, "add_message", {"text": "Hello"})
+        file = NewFile("a.txt", "0" * 64, 1, "text/plain")
+        attachments.add(work, lock(work, desk.case().id), file, Audience.COMPLAINANT)
+    auditor = desk.office.browser("ruth", Role.AUDITOR)
+    pages = (
+        (desk.li, desk.path),
+        (desk.li, f"{desk.path}/timeline.csv"),
+        (auditor, f"/console/admin/audit?object={desk.reference}"),
+        (auditor, f"/console/admin/audit.csv?object={desk.reference}"),
+    )
+    for browser, path in pages:
+        browser.web.cookies.set("lang", "zh-CN")
+        told = text_of(browser.get(path).text)
+        assert "投诉人" in told
+        assert "系统" in told
+        assert not re.search(r"\b(Complainant|Complaints)\b", told), path
 
 
 def test_a_long_narrative_is_cut_visibly(desk: Desk) -> None:

@@ -254,7 +254,7 @@ def test_only_the_last_round_is_taken_up_again(desk: Desk) -> None:
     desk.complete(case, desk.agent, StepKind.INVESTIGATION, **FINDINGS)
     desk.act(case, CUSTOMER, "appeal", reason="It still leaks.")
     assert states(desk, case, "resolve") == [(1, "met"), (2, "running")]
-    assert clocks.tick(desk.store) == 0
+    assert ladders.tick(desk.store) == 0
 
 
 def states(desk: Desk, case: UUID, name: str) -> list[tuple[int, str]]:

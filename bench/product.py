@@ -413,21 +413,29 @@ def size(the: System, archived: int) -> dict[str, float]:
     return {k: max(v - empty, 0) / max(archived, 1) for k, v in found.items()} | {"bags": bags / max(archived, 1)}
 
 
+def beside_stock(home: Path, cores: list[int], lifecycles: int, peers: int) -> tuple[list[float], list[float]]:
+    """Lifecycles per second of the product, and of Prefect's process worker with the same complaints, in turn: the
+    machine's own speed drifts by a third within minutes."""
+    ours, theirs = [], []
+    for turn in "ab":
+        with system(home / f"ours-{turn}", cores) as the:
+            ours.append(throughput(the, lifecycles)[0])
+        with (
+            stock_worker.default_settings(),
+            system(home / f"stock-{turn}", cores) as the,
+            stock_worker.instead(the.stack.settings, cores),
+        ):
+            theirs.append(throughput(the, peers, warm=2, each=40.0)[0])
+    return ours, theirs
+
+
 def measure(home: Path, lifecycles: int, peers: int, suspended: int, rows: int) -> tuple[list[Row], dict[str, Any]]:
     """All figures, in one run of the system."""
     cores = sorted(os.sched_getaffinity(0))[:2]
-    # the machine's own speed drifts by a third: the product before and after its peer
-    with system(home / "before", cores) as the:
-        before, _ = throughput(the, lifecycles)
-    with (
-        stock_worker.default_settings(),
-        system(home / "peer", cores) as the,
-        stock_worker.instead(the.stack.settings, cores),
-    ):
-        stock, _ = throughput(the, peers, warm=2, each=40.0)
+    ours, theirs = beside_stock(home, cores, lifecycles, peers)
     with system(home / "product", cores) as the:
         rate, cpu = throughput(the, lifecycles)
-        times = (before + rate) / 2 / stock if stock else float("inf")
+        times = statistics.mean([*ours, rate]) / statistics.mean(theirs)
         sizes = size(the, the.status_counts().get("archived", 0))
         ack = acknowledgment(the, 30)
         step = human_step(the, 12)
@@ -440,8 +448,8 @@ def measure(home: Path, lifecycles: int, peers: int, suspended: int, rows: int) 
         late = lateness(the, 200)
     table = [
         Row("lifecycle throughput, whole system on two cores", rate, "/s", "≥ 2.0", rate >= 2.0),
-        Row("the same complaints, Prefect's own worker and settings", stock, "/s", "measured", True),
-        Row("… ours before and after, against it", times, "×", "≥ 20", times >= 20),
+        Row("the same complaints, Prefect's own worker and settings", statistics.mean(theirs), "/s", "measured", True),
+        Row("… ours in turn with it, against it", times, "×", "≥ 20", times >= 20),
         Row("submit at 20/s, p95", p95(latencies) * 1000, "ms", "≤ 60", p95(latencies) <= 0.06),
         Row("submit → acknowledgment handed over at 1/s, p95", ack, "s", "≤ 2", ack <= 2),
         Row("human step completed → next task done, p95", step, "s", "≤ 0.5", step <= 0.5),

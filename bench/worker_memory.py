@@ -11,6 +11,7 @@ import shutil
 import tempfile
 import time
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 
 import psutil
@@ -18,10 +19,9 @@ import psycopg
 
 from bench.product import System, system, throughput
 
-#: Segments of one lifecycle: to the investigation, to the customer's answer, to the archive.
-_EACH = 3
-#: Lifecycles before the first look: pools are filled and caches warm by then.
-_WARM = 100
+#: Lifecycles that come at once. As many go before the first look: pools, caches and the C library's heaps are then as
+#: large as such a crowd makes them, and what is added afterwards is added by work.
+_CROWD = 300
 
 
 @dataclass(frozen=True)
@@ -40,13 +40,18 @@ class Memory:
 
 
 def measure(home: Path, segments: int) -> Memory:
-    """Let one worker run at least `segments` segments after a warm-up."""
+    """Let one worker run at least `segments` segments after a warm-up, crowd after crowd."""
     cores = sorted(os.sched_getaffinity(0))[:2]
     with system(home, cores, WORKERS="1") as the:
-        throughput(the, _WARM)
+        throughput(the, _CROWD)
         ran, before, began = _segments(the), _resident(the), time.monotonic()
-        throughput(the, -(-segments // _EACH), first=10_000)
-        return Memory(_segments(the) - ran, before, _resident(the), time.monotonic() - began)
+        for crowd in count(1):
+            done, now = _segments(the) - ran, _resident(the)
+            print(f"{done:,} segments: {now / 1e6:.1f} MB", flush=True)
+            if done >= segments:
+                break
+            throughput(the, _CROWD, first=10_000 * crowd)
+        return Memory(done, before, now, time.monotonic() - began)
 
 
 def _segments(the: System) -> int:

@@ -31,7 +31,7 @@ class Superiors:
             role = Role.LEAD if action is RungAction.NOTIFY_LEAD else Role.MANAGER
             there = [p for p in self._people if role in p.roles and routing.present(p, self._now)]
             own = [p for p in there if complaint.team in p.teams]
-            found = (own or there or [None])[0]  # type: ignore[list-item]  # None: nobody holds the role
+            found = next(iter(own or there), None)
             tags = (role.value, complaint.team)
         return (str(found.id) if found else "/".join(tags), found, tags)
 

@@ -204,7 +204,7 @@ def test_every_kind_of_event_has_a_sentence(office: Office) -> None:
 def test_what_a_word_spoke_for_has_a_name(office: Office) -> None:
     product = office.product
     policy = product.policies.active(product.store.now())
-    words = CaseWords(Labels(Speech("zh-CN", product.store.now().tzinfo, "console")), policy)  # type: ignore[arg-type]
+    words = CaseWords(Labels(Speech("zh-CN", product.store.now().tzinfo, "console")), policy)  # type: ignore[arg-type]  # any zone will do
     codes = [*(c.key for c in policy.taxonomy.categories), *(s.key for s in policy.lifecycle.solutions), "critical"]
     assert len(codes) > 3
     for code in codes:

@@ -131,7 +131,7 @@ def test_back_changed_and_sent_again_is_told(visitor: Visitor, product: App) -> 
 def test_a_form_open_too_long_comes_back_with_everything(visitor: Visitor, product: App) -> None:
     mark = visitor.web.get("/complain") and visitor.web.cookies["browser"]
     now = product.store.now()
-    slips = visitor.web.app.state.browsers.slips  # type: ignore[attr-defined]
+    slips = visitor.web.app.state.browsers.slips  # type: ignore[attr-defined]  # state of any name
     old = slips.make("/complain", mark, now - OPEN_FOR - timedelta(minutes=1))
     answer = visitor.post("/complain", "send", old, **FILLED)
     assert answer.status_code == 403

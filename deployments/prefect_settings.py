@@ -26,6 +26,9 @@ SERVER: dict[str, str] = {
     "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_FLUSH_INTERVAL": "1",
     # Ended runs go after the retention period (90 days); off by default, and the database would grow for ever.
     "PREFECT_SERVER_SERVICES_DB_VACUUM_ENABLED": "events,flow_runs",
+    # Connections beyond the pool are closed after use: each costs a password, a look at all types, and the plans of its
+    # statements anew. The default is 5; a segment of each of two workers' twenty slots may ask at once.
+    "PREFECT_SERVER_DATABASE_SQLALCHEMY_POOL_SIZE": "20",
     # Clients keep connections; the default of 5 s closes them under calls that are just being sent.
     "PREFECT_SERVER_API_KEEPALIVE_TIMEOUT": "60",
 }

@@ -64,6 +64,7 @@ class System:
         self.stack, self.app = stack, app
         self.api = f"{stack.settings.web_url}/api/v1"
         self.agents = [self._person(f"agent{n}", Role.MANAGER) for n in range(4)]
+        self.database = psycopg.connect(stack.settings.postgres_url("complaints"), autocommit=True)
         self.n = 0
 
     def _person(self, login: str, role: Role) -> httpx.Client:
@@ -88,8 +89,7 @@ class System:
 
     def sql(self, query: str, *parameters: Any) -> list[tuple[Any, ...]]:
         """Ask our database."""
-        with psycopg.connect(self.stack.settings.postgres_url("complaints")) as connection:
-            return connection.execute(query, parameters).fetchall()  # type: ignore[arg-type]  # queries are ours
+        return self.database.execute(query, parameters).fetchall()  # type: ignore[arg-type]  # queries are ours
 
     def status_counts(self) -> dict[str, int]:
         """Complaints by status."""
@@ -133,7 +133,9 @@ def system(home: Path, cores: list[int], **changes: str) -> Iterator[System]:
         with Stack(settings) as stack:
             rest = sorted(mine - set(cores)) or cores
             os.sched_setaffinity(0, rest)
-            yield System(stack, App(settings))
+            the = System(stack, App(settings))
+            with the.database:
+                yield the
     finally:
         os.sched_setaffinity(0, mine)
 

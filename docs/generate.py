@@ -20,8 +20,8 @@ from pydantic_core import PydanticUndefined
 
 from complaints.domain import policy, sla_policy
 from complaints.domain.forms import FORMS
-from complaints.domain.lifecycle import TABLE
-from complaints.domain.vocabulary import OPEN, Role, Status, StepKind
+from complaints.domain.lifecycle import TABLE, Ground
+from complaints.domain.vocabulary import OPEN, RemedyState, Role, Status, StepKind
 from complaints.services.opening import ALIVE, BLOCKING, ROLE
 from config.policy import load
 from config.policy_checks import CLOCK_EVENTS
@@ -286,7 +286,7 @@ def _lifecycle() -> Iterator[str]:
         (
             (
                 f"`{row.action}`",
-                _statuses(row.sources) + (f", with a remedy that is `{row.needs}`" if row.needs else ""),
+                _statuses(row.sources) + _with(row.needs),
                 _code(s for s in Status if s in row.targets) or "the status stays",
                 _code(role for role in Role if role in row.roles),
             )
@@ -324,6 +324,12 @@ def _statuses(found: frozenset[Status]) -> str:
     if len(missing) == 1 and OPEN - set(missing) <= found:
         return f"*open* but `{missing[0]}`"
     return _code(rest)
+
+
+def _with(needed: RemedyState | Ground | None) -> str:
+    if isinstance(needed, Ground):
+        return f", with {needed}"
+    return f", with a remedy that is `{needed}`" if needed else ""
 
 
 def _api() -> Iterator[str]:

@@ -45,15 +45,16 @@ async def wait_at_gate(gate: str, form: type[BaseModel], description: str = "") 
     if context is None or context.flow_run is None or not isinstance(context.client, PrefectClient):
         raise RuntimeError("A gate can only be waited at inside an async flow run.")
     run, client = context.flow_run, context.client
-    if _may_be_answered(run) and (answer := await _answer(client, run, gate)) is not None:
+    if _may_be_answered(run, gate) and (answer := await _answer(client, run, gate)) is not None:
         return answer
     state = await _suspend(client, run, gate, form, description)
     raise Pause(state=state)
 
 
-def _may_be_answered(run: FlowRun) -> bool:
-    """False in the first segment of a run. Prefect counts a new attempt as a run, but not a resume after a gate."""
-    return run.run_count > 1 or bool(run.empirical_policy.pause_keys)
+def _may_be_answered(run: FlowRun, gate: str) -> bool:
+    """Whether the run has been suspended at `gate` before, as far as Prefect remembers: a new attempt, which it counts
+    as a run (not so a resume after a gate), may have lost the keys of its visits."""
+    return run.run_count > 1 or any(key.startswith(f"{_slug(gate)}--") for key in run.empirical_policy.pause_keys or ())
 
 
 async def _answer(client: PrefectClient, run: FlowRun, gate: str) -> dict[str, Any] | None:

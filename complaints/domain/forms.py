@@ -10,19 +10,21 @@ from enum import StrEnum
 from typing import Annotated
 from uuid import UUID
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints, model_validator
 
-from complaints.domain.validation import CODE, CURRENCY, NO_NUL
+from complaints.domain.validation import CODE, CURRENCY, NO_NUL, visible
 from complaints.domain.vocabulary import Finding, RemedyKind, Severity, StepKind
 
 #: Free text a person types: trimmed, not empty, without NUL bytes (PostgreSQL cannot store them), bounded.
 Words = Annotated[
     str,
     StringConstraints(strip_whitespace=True, min_length=1, max_length=20_000, pattern=NO_NUL),
+    AfterValidator(visible),
 ]
 Line = Annotated[
     str,
     StringConstraints(strip_whitespace=True, min_length=1, max_length=300, pattern=NO_NUL),
+    AfterValidator(visible),
 ]
 OptionalWords = Annotated[
     str,

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, field_validator
 
-from complaints.domain.validation import EMAIL, NO_NUL, OPTIONAL_TAG, PHONE, TAG, storable
+from complaints.domain.validation import EMAIL, NO_NUL, OPTIONAL_TAG, PHONE, TAG, storable, visible
 from complaints.domain.vocabulary import Channel, Language, Need
 
 Short = Annotated[str, StringConstraints(strip_whitespace=True, max_length=300, pattern=NO_NUL)]
@@ -61,7 +61,9 @@ class NewComplaint(BaseModel):
     )
 
     narrative: Annotated[
-        str, StringConstraints(strip_whitespace=True, min_length=1, max_length=NARRATIVE_LIMIT, pattern=NO_NUL)
+        str,
+        StringConstraints(strip_whitespace=True, min_length=1, max_length=NARRATIVE_LIMIT, pattern=NO_NUL),
+        AfterValidator(visible),
     ] = Field(description="What happened, in the complainant's own words.")
     subject: Short = Field(default="", description="A short title; empty takes the beginning of the narrative.")
     channel: Channel = Field(default=Channel.API, description="How the complaint arrived.")

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 from types import MappingProxyType
 
 from complaints.domain.commands import COMMANDS
@@ -17,10 +18,18 @@ from complaints.domain.vocabulary import OPEN, RemedyState, Role, Status
 S = Status
 
 
+class Ground(StrEnum):
+    """What an archived case must have for its disposal, which takes two people."""
+
+    NO_HOLD = "no legal hold"
+    REQUESTED = "somebody else's request"
+
+
 @dataclass(frozen=True)
 class Facts:
     """What it depends on, beside the status, whether an action is possible and where it leads."""
 
+    grounds: frozenset[Ground] = frozenset()
     remedies: frozenset[RemedyState] = frozenset()  #: states in which the case has a remedy
     reachable: bool = True  #: the complainant can be asked whether they are satisfied (e-mail or phone)
 
@@ -30,7 +39,7 @@ class Transition:
     """One action: where it is possible, who may do it, where it leads.
 
     `targets` empty means the status stays. `machine` actions are also open to the system; `roles` to people. With
-    `needs`, the case must have a remedy in that state.
+    `needs`, the case must have a remedy in that state, or that ground.
     """
 
     action: str
@@ -38,11 +47,11 @@ class Transition:
     targets: frozenset[Status]
     roles: frozenset[Role]
     choose: Callable[[Facts], Status] | None = None
-    needs: RemedyState | None = None
+    needs: RemedyState | Ground | None = None
 
     def possible(self, status: Status, facts: Facts) -> bool:
         """Whether anybody could do it now."""
-        return status in self.sources and (self.needs is None or self.needs in facts.remedies)
+        return status in self.sources and (self.needs is None or self.needs in facts.remedies | facts.grounds)
 
     def target(self, status: Status, facts: Facts) -> Status:
         """The status after the action."""
@@ -91,7 +100,7 @@ def _rows() -> list[Transition]:
         targets: set[Status] | Status | None,
         roles: frozenset[Role],
         choose: Callable[[Facts], Status] | None = None,
-        needs: RemedyState | None = None,
+        needs: RemedyState | Ground | None = None,
     ) -> Transition:
         to = frozenset() if targets is None else frozenset({targets} if isinstance(targets, Status) else targets)
         return Transition(action, frozenset(sources), to, roles, choose, needs)
@@ -165,7 +174,7 @@ def _rows() -> list[Transition]:
         row("withdraw", OPEN, S.CLOSED, _CUSTOMER | _STAFF),
         row("reopen", {S.CLOSED}, S.INVESTIGATING, _STAFF),
         row("archive", {S.CLOSED}, S.ARCHIVED, _MACHINE),
-        row("erase", {S.ARCHIVED}, S.ERASED, _LEADS),
+        row("erase", {S.ARCHIVED}, S.ERASED, _LEADS, needs=Ground.REQUESTED),
         # -- the status stays
         row("acknowledge", OPEN | {S.CLOSED}, None, _STAFF),
         row("acknowledgment_bounced", OPEN | {S.CLOSED}, None, _STAFF | {Role.INTEGRATOR}),
@@ -208,7 +217,7 @@ def _rows() -> list[Transition]:
         row("link", OPEN | {S.CLOSED}, None, _STAFF | _MACHINE),
         row("review_management", OPEN, None, _LEADS),
         row("legal_hold", {S.CLOSED, S.ARCHIVED}, None, _LEADS),
-        row("request_disposal", {S.ARCHIVED}, None, _LEADS),
+        row("request_disposal", {S.ARCHIVED}, None, _LEADS, needs=Ground.NO_HOLD),
     ]
 
 

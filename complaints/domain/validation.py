@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import re
+import unicodedata
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, TypeVar
 
 from pydantic import ValidationError
-from pydantic_core import ErrorDetails
+from pydantic_core import ErrorDetails, PydanticCustomError
 
 from complaints.domain.errors import FieldProblem
 
@@ -67,6 +68,17 @@ def in_words(item: ErrorDetails) -> str:
     if item["type"] == "string_pattern_mismatch":
         return PATTERNS.get(item["ctx"]["pattern"], item["msg"])
     return PLAINER.get(item["type"]) or item["msg"].removeprefix("Value error, ")
+
+
+#: Letters by their category (Unicode), and yet nothing to see.
+_BLANK = frozenset("\u115f\u1160\u2800\u3164\uffa0")
+
+
+def visible(text: str) -> str:
+    """A text in which there is something to see; an error like that of an empty one for mere spaces of any kind."""
+    if any(c not in _BLANK and unicodedata.category(c)[0] not in "CMZ" for c in text):
+        return text
+    raise PydanticCustomError("string_too_short", "there is nothing to read in it")
 
 
 Document = TypeVar("Document", bound=dict[str, Any])

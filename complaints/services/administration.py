@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from sqlalchemy import text
 from sqlmodel import col, select
 
 from complaints.domain.policy import PolicyBundle
@@ -16,12 +15,12 @@ from complaints.store.chain import GENESIS, Break
 from complaints.store.tables import AdminEvent
 from complaints.store.unit import Work
 
-_LOCK = 0x636F6D70  # one writer at a time: the chain has one end
+_TURN = "administration"  # one writer at a time: the chain has one end
 
 
 def note(work: Work, kind: str, object: str, data: Mapping[str, Any] | None = None) -> AdminEvent:
     """Add one entry: what was done (`kind`, such as `person_changed`) to what, with what changed in `data`."""
-    work.session.execute(text("select pg_advisory_xact_lock(:key)"), {"key": _LOCK})
+    work.take_turn(_TURN)
     last = work.session.exec(select(AdminEvent.hash).order_by(col(AdminEvent.id).desc()).limit(1)).first()
     event = AdminEvent(
         at=work.now,

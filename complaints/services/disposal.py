@@ -41,6 +41,7 @@ from sqlmodel import SQLModel, col, func, select
 
 from complaints.domain import commands
 from complaints.domain.errors import Conflict, Forbidden
+from complaints.domain.lifecycle import TABLE
 from complaints.domain.vocabulary import IntentKind, IntentState
 from complaints.services import administration, outbox
 from complaints.services.retention import request_for
@@ -120,8 +121,11 @@ def erase(work: Work, complaint: Complaint, command: commands.Erase) -> None:
     Raises `Forbidden` without another person's request, `Conflict` on legal hold, before the retention date, and while
     something of the case is on its way.
     """
-    perform(work, complaint, "erase", reason=command.reason)  # first of all, the table says whether and who
-    asked = _agreed(work, complaint, early=command.early)
+    row = TABLE["erase"]
+    mine = complaint.status in row.sources and bool(work.actor.roles & row.roles)
+    asked = _agreed(work, complaint, early=command.early) if mine else None
+    perform(work, complaint, "erase", reason=command.reason)  # refuses whom it is not for, and when
+    assert asked is not None
     outside = {
         "reference": complaint.reference,
         "bag": complaint.bag_url,

@@ -59,10 +59,7 @@ def submit(work: Work, new: NewComplaint, classifier: Classifier, *, owner: str 
     if key is None:
         return submit_many(work, [new], classifier)[0]
     body = hashlib.sha256(new.model_dump_json().encode()).hexdigest()
-    work.session.connection().execute(
-        text("select pg_advisory_xact_lock(hashtextextended(:k, 0))"),
-        {"k": f"{owner}/{key}"},
-    )
+    work.take_turn(f"{owner}/{key}")
     seen = work.session.get(IdempotencyKey, (owner, key))
     if seen is not None:
         if seen.request_hash != body:
@@ -125,10 +122,7 @@ def _known(work: Work, news: Sequence[NewComplaint]) -> dict[tuple[str, str], Ta
     found: dict[tuple[str, str], Taken] = {}
     sources = sorted({i[0] for n in news if (i := _identity(n))})
     for source in sources:
-        work.session.connection().execute(
-            text("select pg_advisory_xact_lock(hashtextextended(:k, 0))"),
-            {"k": f"import/{source}"},
-        )
+        work.take_turn(f"import/{source}")
         ids = [i[1] for n in news if (i := _identity(n)) and i[0] == source]
         rows = work.session.exec(
             select(Complaint.external_id, Complaint.id, Complaint.reference).where(

@@ -164,8 +164,8 @@ def person_of(work: Work, identity: Identity) -> Person:
         administration.note(work, "sign_on_bound", person.login, {"subject": identity.key})
     if not person.active:
         raise SignOnFailed("You are not known here. Ask an administrator to add you with your e-mail address.")
-    if person.password_temporary:  # no longer needed, and its change would ask for what nobody knows
-        person.password_hash, person.password_temporary = None, False
+    if person.password_until:  # temporary: no longer needed, and its change would ask for what nobody knows
+        person.password_hash, person.password_until = None, None
     work.session.add(person)
     return person
 

@@ -16,7 +16,6 @@ from typing import Any
 from uuid import UUID
 
 from pydantic import Field, field_validator
-from sqlalchemy import or_, text
 from sqlmodel import col, func, select
 
 from complaints.domain.errors import Conflict, FieldProblem, InvalidInput, NotFound
@@ -31,7 +30,7 @@ from complaints.store.unit import Work
 #: Roles that people hold; the others belong to keys, customers and the machine.
 STAFF = (Role.AGENT, Role.LEAD, Role.APPROVER, Role.MANAGER, Role.AUDITOR, Role.ADMIN)
 _LOGIN = re.compile(r"[a-z0-9][a-z0-9._@\-]{0,63}")
-_TURN = 0x61646D69  # changes that may take away an administrator happen one after the other
+_TURN = "personnel"  # changes that may take away an administrator happen one after the other
 
 
 class Particulars(Form):
@@ -148,7 +147,7 @@ def password_mark(person: Person) -> str:
 
 def change(work: Work, person_id: UUID, about: Particulars, seen: str | None = None) -> Person:
     """Put these particulars in the place of the present ones; `Conflict` where they are no longer those `seen`."""
-    _take_turn(work)
+    work.take_turn(_TURN)
     person = get(work, person_id, lock=True)
     if seen is not None and seen != mark(person):
         raise Conflict("Somebody else changed this meanwhile. What you entered is below; compare and save again.")
@@ -173,7 +172,7 @@ def set_absence(work: Work, person_id: UUID, start: datetime | None, end: dateti
 
 def set_active(work: Work, person_id: UUID, active: bool) -> Person:
     """Leaving ends all sessions; the row stays, for the history of the cases. Coming back needs a new password."""
-    _take_turn(work)
+    work.take_turn(_TURN)
     person = get(work, person_id, lock=True)
     if not active:
         _not_the_last(work, person)
@@ -210,8 +209,8 @@ def remove_second_factor(work: Work, person_id: UUID) -> Person:
 
 def first_admin(work: Work) -> tuple[Person, str] | None:
     """An administrator with a temporary password, where nobody at all can sign in yet; else None."""
-    _take_turn(work)
-    if work.session.exec(select(Person.id).where(_can_sign_in()).limit(1)).first() is not None:
+    work.take_turn(_TURN)
+    if work.session.exec(select(Person.id).where(_can_sign_in(work)).limit(1)).first() is not None:
         return None
     everybody = people.everybody(work)
     person = next((p for p in everybody if p.active and Role.ADMIN in p.roles), None)
@@ -239,15 +238,13 @@ def _plain(value: Any) -> Any:
     return str(value) if isinstance(value, Decimal | datetime) else value
 
 
-def _take_turn(work: Work) -> None:
-    work.session.execute(text("select pg_advisory_xact_lock(:key)"), {"key": _TURN})
-
-
 def _not_the_last(work: Work, person: Person) -> None:
-    others = work.session.exec(select(Person.roles).where(_can_sign_in(), Person.id != person.id)).all()
+    others = work.session.exec(select(Person.roles).where(_can_sign_in(work), Person.id != person.id)).all()
     if Role.ADMIN in person.roles and not any(Role.ADMIN in roles for roles in others):
         raise Conflict("Nobody could administer the system then. Make somebody else an administrator first.")
 
 
-def _can_sign_in() -> Any:
-    return col(Person.active) & or_(col(Person.password_hash).is_not(None), col(Person.external_subject).is_not(None))
+def _can_sign_in(work: Work) -> Any:
+    until = col(Person.password_until)
+    by_password = col(Person.password_hash).is_not(None) & (until.is_(None) | (until > work.now))
+    return col(Person.active) & (by_password | col(Person.external_subject).is_not(None))

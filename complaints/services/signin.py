@@ -36,6 +36,8 @@ MOST_FROM_ADDRESS = 50
 #: A session ends this long after signing in, or after `IDLE` without a request.
 LIFETIME = timedelta(hours=12)
 IDLE = timedelta(hours=4)
+#: A temporary password that nobody has used opens nothing after this time.
+TEMPORARY = timedelta(days=7)
 #: How long attempts to sign in are kept.
 KEPT = timedelta(days=90)
 SHORTEST = 10
@@ -59,6 +61,15 @@ class WrongPassword(Forbidden):
 
     def __init__(self) -> None:
         super().__init__("Login and password do not belong together.")
+
+
+class PasswordExpired(Forbidden):
+    """The password is right, but it was a temporary one, and its time is over."""
+
+    code = "password_expired"
+
+    def __init__(self) -> None:
+        super().__init__("This temporary password is no longer valid. Ask an administrator for another.")
 
 
 @dataclass(frozen=True)
@@ -85,7 +96,8 @@ def _length_problem(password: str, field: str) -> FieldProblem | None:
 def set_password(work: Work, person: Person, password: str, *, temporary: bool = False, keep: str = "") -> None:
     """A new password; sessions opened with the old one end, but for the one to `keep`."""
     check_password(password)
-    person.password_hash, person.password_temporary = _hasher().hash(password), temporary
+    person.password_hash = _hasher().hash(password)
+    person.password_until = work.now + TEMPORARY if temporary else None
     work.session.add(person)
     end_sessions(work, person.id, but=keep)
 
@@ -124,7 +136,10 @@ def temporary_password(work: Work, person: Person) -> str:
 
 
 def check(work: Work, login: str, password: str, address: str) -> Person:
-    """Whose login and password these are; `WrongPassword` or `Locked`. Commit even then: attempts must be kept."""
+    """Whose login and password these are; `WrongPassword`, `PasswordExpired` or `Locked`.
+
+    Commit even then: attempts must be kept.
+    """
     refuse_locked(work, login, address, "password")
     person = work.session.exec(select(Person).where(Person.login == login)).first()
     known = person.password_hash if person is not None and person.active else None
@@ -133,6 +148,9 @@ def check(work: Work, login: str, password: str, address: str) -> Person:
     if person is None or known is None or not good:
         failed(work, login, address, "password", person)
         raise WrongPassword
+    if person.password_until is not None and person.password_until <= work.now:
+        attempt(work, login, address, "expired", "password")
+        raise PasswordExpired
     return person
 
 
@@ -148,7 +166,11 @@ def confirm(work: Work, person: Person, password: str, address: str) -> None:
 
 
 def refuse_locked(work: Work, login: str, address: str, via: str) -> None:
-    """`Locked` while the login is locked or its network address must wait; the attempt is kept."""
+    """`Locked` while the login is locked or its network address must wait; the attempt is kept.
+
+    Attempts at one login go one after the other, so that no more are made by making many at once.
+    """
+    work.take_turn(f"sign-in/{login}")
     until = locked_until(work, login) or _crowded_until(work, address)
     if until is not None:
         attempt(work, login, address, "locked", via)

@@ -85,9 +85,8 @@ def clear(work: Work, person: Person) -> None:
 
 def check(work: Work, person: Person, code: str, address: str) -> None:
     """Take a code or a recovery code, once; `WrongCode` or `Locked`. Commit even then: attempts must be kept."""
-    # one after the other, so that no more may be tried by trying many at once
+    signin.refuse_locked(work, person.login, address, _VIA)
     row = work.session.get_one(Person, person.id, with_for_update=True, populate_existing=True)
-    signin.refuse_locked(work, row.login, address, _VIA)
     given = "".join(code.split()).replace("-", "")
     step = _step_of(work, row.totp_secret or "", given, row.totp_used) if row.totp_secret else None
     if step is not None:

@@ -13,12 +13,13 @@ from sqlmodel import select
 
 from complaints.domain import lifecycle
 from complaints.domain.errors import Conflict, Forbidden, NotFound, StaleVersion
-from complaints.domain.lifecycle import Facts, Transition
+from complaints.domain.lifecycle import Facts, Ground, Transition
 from complaints.domain.ports import Actor
 from complaints.domain.reference import parse
 from complaints.domain.vocabulary import OVER, Audience, IntentKind, RemedyState, Role, Status
 from complaints.services import clocks, opening, outbox
 from complaints.services.contact import way_to_reach
+from complaints.services.retention import request_for
 from complaints.store import chain
 from complaints.store.rows import pending
 from complaints.store.tables import Complainant, Complaint, Event, Remedy
@@ -107,7 +108,19 @@ def facts(work: Work, complaint: Complaint) -> Facts:
     """What the transition table depends on beside the status."""
     states = work.session.exec(select(Remedy.state).where(Remedy.complaint_id == complaint.id).distinct()).all()
     complainant = work.session.get_one(Complainant, complaint.complainant_id)
-    return Facts(frozenset(map(RemedyState, states)), reachable=way_to_reach(complainant).kind != "none")
+    return Facts(
+        _grounds(work, complaint),
+        frozenset(map(RemedyState, states)),
+        reachable=way_to_reach(complainant).kind != "none",
+    )
+
+
+def _grounds(work: Work, complaint: Complaint) -> frozenset[Ground]:
+    if complaint.status != Status.ARCHIVED or complaint.legal_hold:
+        return frozenset()
+    asked = request_for(work, complaint)
+    by_another = asked is not None and asked.actor_id != work.actor.id
+    return frozenset({Ground.NO_HOLD} | ({Ground.REQUESTED} if by_another else set()))
 
 
 def row_for(work: Work, complaint: Complaint, action: str, roles: frozenset[Role]) -> Transition:

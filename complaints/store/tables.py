@@ -394,7 +394,8 @@ class Person(SQLModel, table=True):
     absent_until: datetime | None = instant(null=True)
     active: bool = True
     password_hash: str | None = None
-    password_temporary: bool = Field(default=False, description="Must be changed at the next sign-in.")
+    #: end of a temporary password, which must be changed at the first sign-in
+    password_until: datetime | None = instant(null=True)
     totp_secret: str | None = None
     totp_used: int = Field(default=0, description="Time step of the last accepted code: none is taken twice.")
     external_subject: str | None = Field(default=None, unique=True, description="`issuer subject` of an OIDC provider.")

@@ -13,7 +13,7 @@ from datetime import datetime, timedelta
 from typing import Protocol
 from uuid import UUID
 
-from sqlalchemy import Engine
+from sqlalchemy import Engine, text
 from sqlmodel import Session
 
 from complaints.crashpoints import reach
@@ -54,6 +54,11 @@ class Work:
         """Others may have changed the complaint until now."""
         self.steps.pop(complaint_id, None)
         self.clocks.pop(complaint_id, None)
+
+    def take_turn(self, what: str) -> None:
+        """Wait until no other unit that named the same `what` is under way, and keep the turn until this one ends."""
+        turn = text("select pg_advisory_xact_lock(hashtextextended(:what, 0))")
+        self.session.connection().execute(turn, {"what": what})
 
     @property
     def policy(self) -> PolicyBundle:

@@ -9,7 +9,7 @@ import typer
 
 from complaints.domain.vocabulary import Language, Role
 from complaints.services import people as people_service
-from complaints.services import personnel
+from complaints.services import personnel, signin
 from config.wiring import app
 from deployments.commands.output import OPERATOR, AsJson, emit, err, table
 
@@ -76,5 +76,6 @@ def people_password(
 
 
 def _warn(login: str) -> None:
-    said = f"Temporary password of {login}. It must be changed at the first sign-in and cannot be shown again."
+    within = f"at the first sign-in, within {signin.TEMPORARY.days} days"
+    said = f"Temporary password of {login}. It must be changed {within}, and cannot be shown again."
     err.print(said, soft_wrap=True)

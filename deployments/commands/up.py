@@ -6,6 +6,7 @@ import signal
 import time
 from contextlib import suppress
 
+from complaints.services import signin
 from config.settings import load_settings
 from deployments.commands.output import say
 from deployments.stack.supervisor import Stack
@@ -53,5 +54,5 @@ def announce(stack: Stack, headline: str) -> None:
     if stack.first_admin is not None:
         login, password = stack.first_admin
         say("First sign-in at the console, shown this once:", "bold")
-        say(f"  login      {login}\n  password   {password}  (to be changed at once)")
+        say(f"  login      {login}\n  password   {password}  (to be changed within {signin.TEMPORARY.days} days)")
     say("Ctrl-C stops it.")

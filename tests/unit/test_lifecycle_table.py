@@ -16,7 +16,7 @@ from complaints.domain import reference
 from complaints.domain.commands import COMMANDS
 from complaints.domain.errors import ActionNotAllowed, InvalidInput
 from complaints.domain.forms import FORMS
-from complaints.domain.lifecycle import TABLE, Facts, allowed, askable, transition
+from complaints.domain.lifecycle import TABLE, Facts, Ground, allowed, askable, transition
 from complaints.domain.vocabulary import OPEN, OVER, RemedyState, Role, Status, StepKind
 from complaints.domain.walk import Move, Position, next_move
 from complaints.services import actions, steps
@@ -25,7 +25,8 @@ from complaints.services.routing import STANDS_IN
 
 PAIRS = list(itertools.product(Status, TABLE))
 FACTS = [
-    Facts(frozenset(states), reachable)
+    Facts(frozenset(grounds), frozenset(states), reachable)
+    for grounds in ((), (Ground.NO_HOLD,), Ground)
     for states in ((), (RemedyState.OFFERED,), (RemedyState.DONE, RemedyState.DECLINED), RemedyState)
     for reachable in (True, False)
 ]
@@ -68,9 +69,19 @@ def test_every_pair(status: Status, action: str) -> None:
 )
 def test_what_is_done_to_a_remedy_is_possible_only_where_one_is_so_far(action: str, state: RemedyState) -> None:
     for held in RemedyState:
-        can = allowed(Status.REMEDYING, frozenset({Role.AGENT}), Facts(frozenset({held})))
+        can = allowed(Status.REMEDYING, frozenset({Role.AGENT}), Facts(remedies=frozenset({held})))
         assert (action in can) is (held is state)
     assert action not in allowed(Status.REMEDYING, frozenset({Role.AGENT}), Facts())
+
+
+def test_a_dossier_is_erased_only_where_somebody_else_has_requested_it_and_no_hold_forbids() -> None:
+    lead = frozenset({Role.LEAD})
+    for grounds, can in (
+        (frozenset(), {"legal_hold"}),
+        (frozenset({Ground.NO_HOLD}), {"legal_hold", "request_disposal"}),
+        (frozenset(Ground), {"legal_hold", "request_disposal", "erase"}),
+    ):
+        assert set(allowed(Status.ARCHIVED, lead, Facts(grounds))) == can
 
 
 @pytest.mark.parametrize("status", Status)

@@ -15,7 +15,7 @@ from starlette.datastructures import FormData
 
 from complaints.domain.errors import Conflict, FieldProblem, InvalidInput
 from complaints.domain.validation import problems_of
-from complaints.services import personnel, routing
+from complaints.services import personnel, routing, signin
 from complaints.services.personnel import Particulars, TeamLoad
 from complaints.store.tables import Person
 from complaints.store.unit import Work
@@ -107,7 +107,7 @@ def add(screen: Administrator, entries: Entries) -> Response:
             password = personnel.new_password(work, person.id)
     except (InvalidInput, Conflict) as error:
         return _form(screen, None, _kept(entries), _faults(screen, error, "login"), _status(error))
-    return screen.page("admin_password.html", person=person, password=password)
+    return screen.page("admin_password.html", person=person, password=password, days=signin.TEMPORARY.days)
 
 
 @router.get("/admin/people/{person_id}")
@@ -194,7 +194,7 @@ def act(screen: Administrator, person_id: UUID, entries: Entries) -> Response:
     with screen.work() as work:
         password = _do(work, person_id, deed)
     if password:
-        return screen.page("admin_password.html", person=found, password=password)
+        return screen.page("admin_password.html", person=found, password=password, days=signin.TEMPORARY.days)
     return screen.go(here, screen.speech.say(N_("Done.")))
 
 

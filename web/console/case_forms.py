@@ -10,7 +10,7 @@ from typing import Any
 from complaints.domain.commands import COMMANDS
 from complaints.domain.forms import FORMS
 from complaints.domain.lifecycle import TABLE
-from complaints.domain.vocabulary import OPEN, LinkKind, StepKind
+from complaints.domain.vocabulary import OPEN, LinkKind, RemedyState, StepKind
 from complaints.services import casefile, clocks, decision, disposal, drafts, response
 from complaints.services.casefile import CaseFile, Task
 from complaints.services.drafts import Draft
@@ -51,7 +51,7 @@ CONFIRMED = frozenset({"withdraw", "reject", "merge", "erase"})
 #: Not affected by what others did in between.
 ANYTIME = frozenset({"add_note", "add_message", "link", "new_facts"})
 #: Actions on one remedy, and the state it must be in.
-_REMEDIES = {action: row.needs for action, row in TABLE.items() if row.needs}
+_REMEDIES = {action: row.needs for action, row in TABLE.items() if isinstance(row.needs, RemedyState)}
 PICTURES: Mapping[str, str] = {
     "withdraw": "undo",
     "reject": "cross",

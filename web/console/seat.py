@@ -74,7 +74,7 @@ class Needs:
             raise SignInFirst
         if request.method not in SAFE:
             await _not_forged(request, seat)
-        if seat.person.password_temporary and request.url.path not in _CHANGE_PASSWORD:
+        if seat.person.password_until and request.url.path not in _CHANGE_PASSWORD:
             raise ChangePassword
         screen = Screen(request, seat)
         request.state.screen = screen

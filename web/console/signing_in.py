@@ -12,7 +12,7 @@ from fastapi.responses import Response
 
 from complaints.domain.ports import SYSTEM
 from complaints.services import signin, totp
-from complaints.services.signin import Locked, WrongPassword
+from complaints.services.signin import Locked, PasswordExpired, WrongPassword
 from complaints.services.totp import WrongCode
 from complaints.store.tables import Person
 from web.console.pages import Screen, own
@@ -70,6 +70,8 @@ def _checked(screen: Screen, login: str, password: str) -> tuple[dict[str, str],
             return _locked(screen, locked), None
         except WrongPassword:
             return {"text": N_("Login and password do not belong together.")}, None
+        except PasswordExpired:
+            return {"text": N_("This temporary password is no longer valid. Ask an administrator for another.")}, None
 
 
 def too_many_guesses(screen: Screen, password: str) -> str:

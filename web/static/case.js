@@ -83,7 +83,20 @@
     main.addEventListener("click", (event) => { if (event.target.closest("[data-row-add], [data-row-remove]")) dirty = true; });
     main.addEventListener("submit", () => { dirty = stopped = false; });
     setInterval(keep, 4000);
-    addEventListener("pagehide", () => { if (dirty && !stopped) navigator.sendBeacon(main.dataset.draft, new FormData(main)); });
+    // a page that is loaded anew may be made before the last words have come in: then it is asked for once more
+    const late = `late:${main.dataset.draft}`, mark = main.elements.draft_seen;
+    addEventListener("pagehide", () => {
+      if (!dirty || stopped) return;
+      navigator.sendBeacon(main.dataset.draft, new FormData(main));
+      sessionStorage.setItem(late, JSON.stringify({ before: mark.value, left: 5 }));
+    });
+    const awaited = JSON.parse(sessionStorage.getItem(late));
+    sessionStorage.removeItem(late);
+    if (awaited?.left && awaited.before === mark.getAttribute("value")) setTimeout(() => {
+      if (dirty) return;
+      sessionStorage.setItem(late, JSON.stringify({ ...awaited, left: awaited.left - 1 }));
+      location.replace(location.pathname + location.search); // a plain reload would fill in what stands here now
+    }, 150);
     addEventListener("beforeunload", (event) => { if (stopped) event.preventDefault(); }); // it is kept nowhere else
     // a link that leads back here must show the last words too
     document.addEventListener("click", async (event) => {

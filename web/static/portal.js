@@ -3,31 +3,41 @@
 
 const PREFIX = "draft:";
 
+/** What somebody fills in. */
+function fieldsOf(form) {
+  return [...form.elements].filter((e) => e.name && !["hidden", "file", "submit"].includes(e.type) && e.name !== "website");
+}
+
+const picked = (e) => ["radio", "checkbox"].includes(e.type);
+const filled = (e) => (picked(e) ? e.checked : e.value);
+
+function typed(fields) {
+  const kept = {};
+  for (const e of fields.filter(filled)) (kept[e.name] ??= []).push(e.value);
+  return kept;
+}
+
+function refill(fields, kept) {
+  for (const e of fields) {
+    const values = kept[e.name];
+    if (!values) continue;
+    if (picked(e)) e.checked = values.includes(e.value);
+    else e.value ||= values[0];
+  }
+}
+
 /** Keep what is typed on this device until it is sent. */
 function draft(form) {
   const key = PREFIX + form.dataset.draft;
   const note = document.querySelector("[data-draft-note]");
-  const fields = [...form.elements].filter((e) => e.name && !["hidden", "file", "submit"].includes(e.type) && e.name !== "website");
+  const fields = fieldsOf(form);
   const stored = read(key);
-  const untouched = fields.every((e) => e.name === "product" || (["radio", "checkbox"].includes(e.type) ? !e.checked : !e.value));
-  if (stored && untouched) {
-    for (const e of fields) {
-      const values = stored[e.name];
-      if (!values) continue;
-      if (["radio", "checkbox"].includes(e.type)) e.checked = values.includes(e.value);
-      else if (!e.value) e.value = values[0];
-    }
+  if (stored && fields.every((e) => e.name === "product" || !filled(e))) {
+    refill(fields, stored);
     for (const d of form.querySelectorAll("details")) d.open ||= [...d.querySelectorAll("input")].some((e) => e.checked);
   }
   const show = () => { if (note) note.hidden = !read(key); };
-  form.addEventListener("input", () => {
-    const kept = {};
-    for (const e of fields) {
-      if (["radio", "checkbox"].includes(e.type) ? e.checked : e.value) (kept[e.name] ??= []).push(e.value);
-    }
-    write(key, kept);
-    show();
-  });
+  form.addEventListener("input", () => { write(key, typed(fields)); show(); });
   document.querySelector("[data-draft-clear]")?.addEventListener("click", () => {
     write(key, null);
     for (const e of fields) {
@@ -40,15 +50,32 @@ function draft(form) {
   show();
 }
 
-function read(key) {
-  try { return JSON.parse(localStorage.getItem(key)); } catch { return null; } // storage may be forbidden
+function read(key, storage = "localStorage") {
+  try { return JSON.parse(window[storage].getItem(key)); } catch { return null; } // storage may be forbidden
 }
 
-function write(key, value) {
+function write(key, value, storage = "localStorage") {
   try {
-    if (value === null) localStorage.removeItem(key);
-    else localStorage.setItem(key, JSON.stringify(value));
+    if (value === null) window[storage].removeItem(key);
+    else window[storage].setItem(key, JSON.stringify(value));
   } catch { /* storage may be full or forbidden: then there is no draft */ }
+}
+
+/** In the other language stands what was typed in this one. */
+function crossing(link) {
+  const key = `crossing:${location.pathname}`;
+  const forms = [...document.querySelectorAll("form[method=post]:not([data-draft])")];
+  const name = (form) => [...form.querySelectorAll("input[type=hidden]:not([name=slip])")].map((e) => e.value).join();
+  const kept = read(key, "sessionStorage") ?? {};
+  write(key, null, "sessionStorage");
+  for (const form of forms.filter((one) => kept[name(one)])) {
+    refill(fieldsOf(form), kept[name(form)]);
+    for (let d = form.closest("details"); d; d = d.parentElement.closest("details")) d.open = true;
+  }
+  link.addEventListener("click", () => {
+    const all = forms.map((form) => [name(form), typed(fieldsOf(form))]).filter(([, said]) => Object.keys(said).length);
+    if (all.length) write(key, Object.fromEntries(all), "sessionStorage");
+  });
 }
 
 /** A second press sends nothing; files show how far they are. */
@@ -169,6 +196,7 @@ function begin() {
   document.querySelectorAll("form[method=post]").forEach(sending);
   document.querySelectorAll("input[type=file]").forEach(files);
   document.querySelectorAll("[data-copy]").forEach(copying);
+  document.querySelectorAll("a.language").forEach(crossing);
   document.getElementById("summary")?.focus();
   if (location.search.startsWith("?done=")) history.replaceState(null, "", location.pathname); // a reload says it no more
 }

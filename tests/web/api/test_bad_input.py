@@ -47,6 +47,7 @@ def _refused(answer: Any, status: int, field: str | None = None) -> dict[str, An
     [
         ({"narrative": ""}, "narrative"),
         ({"narrative": " \n\t "}, "narrative"),
+        ({"narrative": "\u200b\u2060\u3164\u2800 \u0301"}, "narrative"),
         ({"narrative": 7}, "narrative"),
         ({"narrative": None}, "narrative"),
         ({"narrative": "a\u0000b"}, "narrative"),

@@ -134,7 +134,7 @@ def test_what_hurts_is_asked_back_first(office: Office) -> None:
     given = office.person("li").password_hash
     assert admin.post(path, **sent).headers["location"] == path.removesuffix("/act"), "loaded again, it gives no second"
     assert office.person("li").password_hash == given
-    assert office.person("li").password_temporary
+    assert office.person("li").password_until
 
 
 def test_the_last_administrator_cannot_lock_themselves_out(office: Office) -> None:

@@ -23,10 +23,25 @@ def test_the_first_start_makes_one_administrator_and_no_second(product: App) -> 
         made = personnel.first_admin(work)
     assert made
     person, password = made
-    assert (person.login, person.roles, person.password_temporary) == ("admin", ["admin"], True)
+    assert (person.login, person.roles, person.password_until is not None) == ("admin", ["admin"], True)
     with product.store.work(SYSTEM) as work:
         assert personnel.first_admin(work) is None
         assert signin.check(work, "admin", password, "").id == person.id
+
+
+def test_an_administrator_whose_password_ended_unused_gets_another_at_the_next_start(
+    product: App, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with product.store.work(SYSTEM) as work:
+        first = personnel.first_admin(work)
+    now = product.store.now
+    monkeypatch.setattr(product.store, "now", lambda: now() + signin.TEMPORARY)
+    with product.store.work(SYSTEM) as work:
+        again = personnel.first_admin(work)
+        assert first
+        assert again
+        assert again[0].id == first[0].id
+        assert signin.check(work, "admin", again[1], "").id == first[0].id
 
 
 def test_where_people_exist_but_none_can_sign_in_an_administrator_among_them_gets_the_password(product: App) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
 
@@ -12,7 +13,7 @@ from sqlmodel import col, select
 from complaints.domain.ports import SYSTEM
 from complaints.domain.vocabulary import Role, StepKind
 from complaints.services import signin
-from complaints.store.tables import SignIn, WebSession
+from complaints.store.tables import Person, SignIn, WebSession
 from tests.web.console.casework import Desk
 from tests.web.console.conftest import PASSWORD, Browser, Office, text_of
 from tests.web.forms import sign_in
@@ -70,6 +71,14 @@ def test_wrong_passwords_lock_the_login_and_time_opens_it_again(office: Office, 
     assert outcomes == [*["wrong"] * signin.MOST_FAILURES, "locked", "ok"]
 
 
+def test_many_guesses_at_once_are_no_more_than_one_after_the_other(office: Office) -> None:
+    office.hire("li", Role.AGENT)
+    guessers = [Browser(office.app) for _ in range(3 * signin.MOST_FAILURES)]
+    with ThreadPoolExecutor(len(guessers)) as pool:
+        answers = list(pool.map(lambda one: sign_in(one.web, "li", "wrong wrong").status_code, guessers))
+    assert (answers.count(403), answers.count(429)) == (signin.MOST_FAILURES, 2 * signin.MOST_FAILURES)
+
+
 def test_an_unknown_login_sounds_like_a_wrong_password(office: Office) -> None:
     answer = sign_in(Browser(office.app).web, "nobody", "whatever it is")
     assert answer.status_code == 403
@@ -122,6 +131,20 @@ def test_a_temporary_password_opens_a_locked_login(office: Office) -> None:
     with office.product.store.work(SYSTEM) as work:
         password = signin.temporary_password(work, work.session.merge(person))
     assert sign_in(browser.web, "li", password).status_code == 303
+
+
+def test_a_temporary_password_that_nobody_used_ends(office: Office, monkeypatch: Any) -> None:
+    person = office.hire("li", Role.AGENT)
+    with office.product.store.work(SYSTEM) as work:
+        password = signin.temporary_password(work, work.session.merge(person))
+    now = office.product.store.now
+    monkeypatch.setattr(office.product.store, "now", lambda: now() + signin.TEMPORARY)
+    answer = sign_in(Browser(office.app).web, "li", password)
+    assert answer.status_code == 403
+    assert "This temporary password is no longer valid. Ask an administrator for another." in text_of(answer.text)
+    with office.product.store.work(SYSTEM) as work:
+        fresh = signin.temporary_password(work, work.session.get_one(Person, person.id))
+    assert sign_in(Browser(office.app).web, "li", fresh).status_code == 303
 
 
 def test_a_temporary_password_opens_nothing_but_its_change(office: Office) -> None:

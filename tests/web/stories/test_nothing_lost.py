@@ -11,7 +11,8 @@ from complaints.domain.ports import SYSTEM
 from complaints.domain.vocabulary import StepKind
 from complaints.services import canned
 from tests.web.stories.house import House
-from tests.web.stories.people import Colleague
+from tests.web.stories.people import Colleague, Customer
+from tests.web.stories.test_offer import offered
 
 WORDS = "The fire brigade has called: it was the valve."
 
@@ -72,6 +73,40 @@ def test_the_last_words_are_in_the_draft_when_a_link_leads_back(li: Colleague, h
     li.page.go_back()
     expect(li.page.locator("#reason")).to_have_value(WORDS)
     li.well()
+
+
+def test_the_last_words_are_there_after_a_reload(house: House, colleague: Callable[..., Colleague]) -> None:
+    li = colleague("li", "agent")
+    li.case(house.complain())
+    for words in (WORDS, WORDS.upper()):
+        li.page.locator("#reason").fill(words)
+        li.page.reload()
+        expect(li.page.locator("#reason")).to_have_value(words)
+    li.well()
+
+
+def test_in_the_other_language_stands_what_was_typed_in_this_one(
+    house: House, customer: Callable[..., Customer]
+) -> None:
+    one = customer("en")
+    page = one.page
+    page.goto(house.link("remedy_offer", offered(house, "en")))
+    offer = page.locator("section.card").nth(1)
+    offer.locator("input[value=no]").check()
+    offer.locator("textarea").fill("Please call me.")
+    page.locator("details.write summary").click()
+    page.locator("#message-text").fill("A photo follows.")
+    for language in ("zh-CN", "en"):
+        page.locator("a.language").click()
+        expect(page.locator("html")).to_have_attribute("lang", language)
+        expect(offer.locator("textarea")).to_have_value("Please call me.")
+        expect(offer.locator("input[value=no]")).to_be_checked()
+        expect(page.locator("section.card").nth(0).locator("textarea")).to_have_value("")
+        expect(page.locator("#message-text")).to_be_visible()
+        expect(page.locator("#message-text")).to_have_value("A photo follows.")
+    page.reload()
+    expect(offer.locator("textarea")).to_have_value("")
+    one.well()
 
 
 def test_a_message_not_sent_yet_is_there_when_one_comes_back(li: Colleague) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import sys
 from importlib.metadata import version
 from typing import Annotated
@@ -102,6 +103,8 @@ def main() -> None:
     except BrokenPipeError:
         sys.exit(0)
     except OSError as error:
+        if error.errno == errno.ENOSPC:
+            _refuse("No space is left on the disk that this writes to. Make room, then say it again.")
         if error.filename is None:
             raise
         _refuse(f"{error.filename} cannot be used: {error.strerror}.")

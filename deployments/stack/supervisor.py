@@ -203,7 +203,8 @@ class Stack:
     # -- parts
 
     def _environment(self, prefect: dict[str, str]) -> dict[str, str]:
-        values = self.settings.model_dump(mode="json", exclude_none=True)
+        """Ours in full, also what is not set: a part reads `.env` as well, and must not find there what we did not."""
+        values = {k: "" if v is None else v for k, v in self.settings.model_dump(mode="json").items()}
         ours = {
             f"COMPLAINTS_{key.upper()}": value if isinstance(value, str) else json.dumps(value)
             for key, value in values.items()
@@ -304,11 +305,16 @@ class Stack:
         if self.postgres is None or self.postgres.alive():
             return
         pause = self._pause("PostgreSQL", self._postgres_deaths, self.postgres.log)
-        if not self._stopping.wait(pause):
-            began = time.monotonic()
+        if self._stopping.wait(pause):
+            return
+        began = time.monotonic()
+        try:
             self.postgres.restart()
-            self._ready("PostgreSQL", began, "again")
-            self._write_status()
+        except (StackError, OSError) as error:  # no room on the disk, say: it is tried again, until too often
+            self.say(str(error))
+            return
+        self._ready("PostgreSQL", began, "again")
+        self._write_status()
 
     def _keep(self, part: Part) -> None:
         if part.pid is not None or self._waits_for_prefect(part):

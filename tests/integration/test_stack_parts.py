@@ -145,3 +145,45 @@ def test_a_full_disk_does_not_stop_the_supervisor(tmp_path: Path) -> None:
     (tmp_path / ".status.json").mkdir()  # as little to be written as on a full disk
     stack._write_status()
     assert said == [f"{tmp_path / '.status.json'} cannot be written: Is a directory"]
+
+
+class _Server:
+    """Stands in for PostgreSQL: it is dead, and comes back when the disk has room again."""
+
+    pid = os.getpid()
+
+    def __init__(self, log: Path, refusals: list[Exception]) -> None:
+        self.log, self.refusals, self.up = log, refusals, False
+
+    def alive(self) -> bool:
+        return self.up
+
+    def restart(self) -> None:
+        if self.refusals:
+            raise self.refusals.pop(0)
+        self.up = True
+
+    def stop(self, timeout: float) -> None:
+        self.up = False
+
+
+def test_a_database_that_cannot_start_yet_is_tried_again(tmp_path: Path) -> None:
+    said: list[str] = []
+    stack = Stack(Settings(home=tmp_path), said.append)
+    full = OSError(errno.ENOSPC, "No space left on device")
+    server = _Server(tmp_path / "postgres.log", [full, StackError("PostgreSQL did not start: no room.")])
+    stack.postgres = server  # type: ignore[assignment]
+    while not server.up:
+        stack._keep_postgres()
+    assert [line.partition(";")[0] for line in said] == [
+        "PostgreSQL ended",
+        str(full),
+        "PostgreSQL ended",
+        "PostgreSQL did not start: no room.",
+        "PostgreSQL ended",
+        said[-1],
+    ]
+    assert said[-1].startswith("PostgreSQL   ready")
+    server.up, server.refusals = False, [StackError("no room")] * parts.MOST_DEATHS
+    with pytest.raises(StackError, match="'PostgreSQL' died 6 times within a minute; giving up"):
+        stack.watch()

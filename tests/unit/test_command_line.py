@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import json
 import shlex
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -21,12 +24,13 @@ from complaints.domain.forms import FORMS
 from complaints.domain.vocabulary import StepKind
 from complaints.services import personnel
 from deployments.cli import app
-from deployments.commands import output
+from deployments.commands import output, up
 from deployments.commands.demo import summary
 from deployments.commands.examples import EXAMPLES
 from deployments.commands.given import example, read_json, wanted
 from deployments.commands.staff import StaffRole
 
+_PROJECT = Path(__file__).resolve().parents[2]
 #: Commands that run until somebody stops them, and show what they do.
 _NO_DATA = {"up", "demo"}
 _FORMS = {**FORMS, **COMMANDS}
@@ -159,3 +163,24 @@ def test_the_demonstration_says_when_the_system_was_ready_and_when_it_ended() ->
     said = summary(9.96, 43.51, complete=True)
     assert said == "The system was ready after 10.0 s; the demonstration was done after 43.5 s."
     assert "given up after 180.0 s" in summary(10, 180, complete=False)
+
+
+def test_a_supervisor_that_nobody_hears_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(_: str) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    def broken(_: str) -> None:
+        raise SystemExit(1)  # what rich makes of a broken pipe
+
+    for nobody in (full, broken):
+        monkeypatch.setattr(up, "say", nobody)
+        up.say_if_heard("web ended; starting it again")
+
+
+def test_what_cannot_be_printed_on_a_full_disk_is_told_in_a_sentence() -> None:
+    with Path("/dev/full").open("w", buffering=1) as full:
+        command = [sys.executable, "-m", "deployments.cli", "policy", "check", "config/policies/default"]
+        ended = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, cwd=_PROJECT, timeout=60)
+    assert ended.returncode == 1
+    assert "✗ No space is left on the disk" in ended.stderr
+    assert "Traceback" not in ended.stderr

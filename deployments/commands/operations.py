@@ -63,8 +63,9 @@ def doctor(
     found |= {"dead_letters": dead, "overdue_intents": backlog, "clock_faults": sorted(faults)}
     found |= {"calendars": calendars, "last": last}
     the.background.drain()
-    unwell = _not_well(f"{the.settings.web_url}/healthz")
-    mended = repair and found["prefect"] == "reachable"
+    reachable = found["prefect"] == "reachable"
+    unwell = _not_well(f"{the.settings.web_url}/healthz", [] if reachable else ["prefect"])
+    mended = repair and reachable
     healthy = (clean or mended) and not (dead or faults or found.get("stuck") or unwell)
     found |= {"not_well": unwell, "healthy": healthy}
     why = found.get("why", {})
@@ -87,16 +88,16 @@ def _next(found: dict[str, Any], may_mend: bool) -> str:
         return "complaints outbox list --state dead"
     if may_mend and found["prefect"] == "reachable":
         return "complaints doctor --repair"
-    return f"docs/runbook.md, for: {', '.join(found['not_well'] or found.get('stuck') or ['prefect'])}"
+    return f"docs/runbook.md, for: {', '.join(found['not_well'] or found['stuck'])}"
 
 
-def _not_well(health: str) -> list[str]:
-    """The parts that are not well, as `/healthz` says; `web` where it says nothing."""
+def _not_well(health: str, known: list[str]) -> list[str]:
+    """The parts that are not well: what is known, and what `/healthz` says; `web` where it says nothing."""
     try:
         parts: dict[str, dict[str, Any]] = httpx.get(health, timeout=10).json()["parts"]
     except (httpx.HTTPError, ValueError, LookupError, TypeError):
-        return ["web"]
-    return [name for name, part in parts.items() if not part["ok"]]
+        return [*known, "web"]
+    return list(dict.fromkeys([*known, *(name for name, part in parts.items() if not part["ok"])]))
 
 
 def _short(value: object) -> object:

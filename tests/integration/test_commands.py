@@ -16,6 +16,7 @@ from typer.testing import CliRunner
 from complaints.domain.errors import ComplaintsError
 from complaints.domain.ports import SYSTEM
 from complaints.domain.vocabulary import StepKind
+from complaints.runs.prefect_api import PrefectRuns
 from complaints.services import marks
 from complaints.store.tables import Complaint, Outbox, SystemMark
 from config.wiring import app, wall_clock
@@ -256,19 +257,18 @@ def test_doctor_tells_which_parts_are_not_well_and_what_to_do(
 ) -> None:
     found = json.loads(told("doctor", "--json", code=1))
     assert (found["not_well"], found["healthy"]) == (["web"], False)
-    assert "Next: docs/runbook.md, for: web" in told("doctor", code=1)
     parts = {"database": {"ok": True}, "clock": {"ok": False}, "workers": {"ok": False}}
-    answer = httpx.Response(503, json={"ok": False, "parts": parts})
-    monkeypatch.setattr(operations.httpx, "get", lambda *_, **__: answer)
+    monkeypatch.setattr(operations.httpx, "get", lambda *_, **__: httpx.Response(503, json={"parts": parts}))
     with desk.store.work(SYSTEM) as work:
         marks.set_mark(work, "sla_clock", {})
         work.session.get_one(SystemMark, "sla_clock").at = wall_clock() - timedelta(days=3, minutes=2)
     said = told("doctor", code=1)
     assert "sla_clock 3 days, 0:02:0" in said
     assert "Next: docs/runbook.md, for: clock, workers" in said
-    monkeypatch.setattr(type(app().runs), "states", lambda *_: {})
+    desk.submit()  # now there is something to ask Prefect about
+    assert "Next: docs/runbook.md, for: prefect, clock, workers" in told("doctor", code=1)
     parts |= {"clock": {"ok": True}, "workers": {"ok": True}}
-    answer = httpx.Response(200, json={"ok": True, "parts": parts})
+    monkeypatch.setattr(PrefectRuns, "states", lambda _, ids: dict.fromkeys(ids, "PAUSED"))
     assert _json(told, "doctor")["healthy"]
 
 

@@ -12,8 +12,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 from pydantic import BaseModel
+from sqlalchemy.exc import OperationalError
 from typer.core import TyperGroup
 from typer.main import get_command
 from typer.testing import CliRunner
@@ -23,6 +25,7 @@ from complaints.domain.errors import InvalidInput
 from complaints.domain.forms import FORMS
 from complaints.domain.vocabulary import StepKind
 from complaints.services import personnel
+from deployments import cli as command_line
 from deployments.cli import app
 from deployments.commands import output, up
 from deployments.commands.demo import summary
@@ -182,5 +185,23 @@ def test_what_cannot_be_printed_on_a_full_disk_is_told_in_a_sentence() -> None:
         command = [sys.executable, "-m", "deployments.cli", "policy", "check", "config/policies/default"]
         ended = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, cwd=_PROJECT, timeout=60)
     assert ended.returncode == 1
-    assert "✗ No space is left on the disk" in ended.stderr
-    assert "Traceback" not in ended.stderr
+    assert ended.stderr == "✗ No space left on device where this is written to. Make room, then say it again.\n"
+
+
+def test_a_full_disk_of_the_database_is_no_database_that_is_down(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def full() -> None:
+        raise OperationalError(
+            "insert", {}, psycopg.errors.DiskFull('could not extend file "base/1": No space left on device')
+        )
+
+    monkeypatch.setattr(command_line, "app", full)
+    monkeypatch.setattr(command_line, "err", output._console(sys.stderr, stderr=True))
+    with pytest.raises(SystemExit):
+        command_line.main()
+    said = capsys.readouterr().err
+    assert said == (
+        '✗ The disk of the database is full: could not extend file "base/1": No space left on device. '
+        "Make room, then say it again.\n"
+    )

@@ -170,6 +170,10 @@ def test_an_archive_that_nothing_can_write_to_is_refused(monkeypatch: pytest.Mon
         assert load_settings().archive_url() == fine
 
 
+def test_tests_have_nothing_of_the_companys_either() -> None:
+    assert {os.environ.get(f"COMPLAINTS_{name.upper()}") for name in Settings.model_fields} == {""}
+
+
 def test_a_system_to_play_with_has_nothing_of_the_companys(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     (tmp_path / ".env").write_text(
         "COMPLAINTS_DATABASE_URL=postgresql://db.example/ours\nCOMPLAINTS_PREFECT_API=http://first:4200/api\n"

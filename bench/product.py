@@ -35,7 +35,7 @@ import psycopg
 from bench import stock_worker
 from complaints.domain.vocabulary import Role
 from complaints.services import people
-from config.settings import load_settings
+from config.settings import secluded_settings
 from config.wiring import App
 from deployments.commands.output import OPERATOR
 from deployments.stack.supervisor import Stack
@@ -118,18 +118,16 @@ class System:
 def system(home: Path, cores: list[int], **changes: str) -> Iterator[System]:
     """The whole system on the given cores, under a fresh state folder."""
     values = {
-        "HOME": str(home),
-        "WEB_PORT": str(free_port()),
-        "PREFECT_PORT": str(free_port()),
-        "POLICY_DIR": str(ROOT / "bench" / "policy"),
-        "WORKERS": "2",
+        "home": str(home),
+        "web_port": str(free_port()),
+        "prefect_port": str(free_port()),
+        "policy_dir": str(ROOT / "bench" / "policy"),
+        "workers": "2",
     } | changes
-    for name, value in values.items():
-        os.environ[f"COMPLAINTS_{name}"] = value
     mine = os.sched_getaffinity(0)
     os.sched_setaffinity(0, cores)  # children inherit it
     try:
-        settings = load_settings()
+        settings = secluded_settings(**values)
         with Stack(settings) as stack:
             rest = sorted(mine - set(cores)) or cores
             os.sched_setaffinity(0, rest)

@@ -42,7 +42,7 @@ class Memory:
 def measure(home: Path, segments: int) -> Memory:
     """Let one worker run at least `segments` segments after a warm-up, crowd after crowd."""
     cores = sorted(os.sched_getaffinity(0))[:2]
-    with system(home, cores, WORKERS="1") as the:
+    with system(home, cores, workers="1") as the:
         throughput(the, _CROWD)
         ran, before, began = _segments(the), _resident(the), time.monotonic()
         for crowd in count(1):

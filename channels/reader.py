@@ -27,6 +27,13 @@ from complaints.domain.intake import NARRATIVE_LIMIT, NewComplaint
 RECORD_LIMIT = 16_000_000
 _CHUNK = 1 << 20
 _BOMS = ((codecs.BOM_UTF8, "utf-8-sig"), (codecs.BOM_UTF16_LE, "utf-16"), (codecs.BOM_UTF16_BE, "utf-16"))
+#: How files begin that people take for tables, and that no program reads as text.
+_NO_TEXT = (
+    (b"PK\x03\x04", "a workbook of Excel or a zip archive"),
+    (b"\xd0\xcf\x11\xe0", "an old workbook of Excel"),
+    (b"\x1f\x8b", "compressed (gzip)"),
+    (b"%PDF", "a PDF"),
+)
 #: What a line without any cell consists of.
 _BLANK = "\r\n\t ,;|"
 #: A first line that only names the delimiter.
@@ -88,6 +95,7 @@ class Reader:
         self.size = path.stat().st_size
         self._raw: BinaryIO = path.open("rb")
         try:
+            _refuse_no_text(self._raw, path)
             self.encoding = _checked(encoding) if encoding else _detected(self._raw)
             self._raw.seek(0)
             self._text = io.TextIOWrapper(self._raw, self.encoding, errors=_MARK, newline="")
@@ -304,6 +312,14 @@ def _cell(value: Any) -> str:
     if value is None:
         return ""
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def _refuse_no_text(raw: BinaryIO, path: Path) -> None:
+    head = raw.read(4)
+    raw.seek(0)
+    for begin, what in _NO_TEXT:
+        if head.startswith(begin):
+            raise InvalidInput(f"is {what}, no text; save the table as CSV (UTF-8)", str(path))
 
 
 def _checked(encoding: str) -> str:

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import contextlib
 import difflib
+import json
 import os
 import re
 import secrets
 from pathlib import Path
+from typing import Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-from pydantic import Field, ValidationError, field_validator, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
+from dotenv import dotenv_values
+from fsspec.core import split_protocol
+from fsspec.registry import get_filesystem_class
+from pydantic import Field, ValidationError, ValidationInfo, field_validator, model_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
@@ -27,12 +32,26 @@ NOT_SETTINGS = ("COMPLAINTS_TEST_", "COMPLAINTS_BENCH_", "COMPLAINTS_CRASH_")
 ADDRESS = Path("secrets") / "database_url"
 #: The name of our work pool in Prefect.
 WORK_POOL = "complaints"
+#: Read where the process starts; the environment goes before it.
+_FILE = ".env"
+#: Settings that lead out of the state folder, to what the whole company uses.
+_OUTWARD = (
+    "database_url",
+    "prefect_database_url",
+    "prefect_api",
+    "public_url",
+    "providers_file",
+    "archive",
+    "oidc_issuer",
+)
 
 
 class Settings(BaseSettings):
     """One field per setting; its description is its documentation."""
 
-    model_config = SettingsConfigDict(env_prefix=PREFIX, env_file=".env", extra="ignore", frozen=True)
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, env_file=_FILE, extra="ignore", frozen=True, enable_decoding=False
+    )
 
     home: Path = Field(default=Path("var"), description="State folder: database, logs, archive, letters, secrets.")
     database_url: str | None = Field(
@@ -61,7 +80,11 @@ class Settings(BaseSettings):
     providers_file: Path | None = Field(
         default=None, description="Apprise providers (TOML). Empty: messages go to `outgoing/` as .eml files."
     )
-    archive: str = Field(default="", description="fsspec URL of the archive. Empty: the folder `archive/` in home.")
+    archive: str = Field(
+        default="",
+        description="fsspec URL of the archive, e.g. `s3://bucket/bags` (with the package s3fs). Empty: the folder "
+        "`archive/` in home.",
+    )
     attachment_limit: int = Field(default=20_000_000, ge=1, description="Largest attachment, in bytes.")
     attachment_types: tuple[str, ...] = Field(
         default=(
@@ -109,6 +132,22 @@ class Settings(BaseSettings):
         default=None, min_length=16, description="Signs links and sessions. Empty: made at first start, kept in home."
     )
 
+    @field_validator("*", mode="before")
+    @classmethod
+    def _empty_is_none(cls, value: Any, info: ValidationInfo) -> Any:
+        """`NAME=` says no more than a variable that is not there, and says it over a line of `.env`."""
+        return cls.model_fields[str(info.field_name)].default if value == "" else value
+
+    @field_validator("attachment_types", "embed_origins", mode="before")
+    @classmethod
+    def _list(cls, value: Any) -> Any:
+        if not isinstance(value, str) or not value:
+            return value
+        try:
+            return json.loads(value)
+        except ValueError:
+            raise ValueError('write lists as JSON, e.g. ["image/*"]') from None
+
     @field_validator("time_zone")
     @classmethod
     def _known_zone(cls, value: str) -> str:
@@ -131,6 +170,17 @@ class Settings(BaseSettings):
     def _address(cls, value: str | None) -> str | None:
         if value and not re.match(r"https?://[^\s/]+\S*$", value):
             raise ValueError("is no address; write http://host:port or https://host, with what follows")
+        return value
+
+    @field_validator("archive")
+    @classmethod
+    def _file_system(cls, value: str) -> str:
+        protocol, _ = split_protocol(value)
+        if protocol:
+            try:
+                get_filesystem_class(protocol.rpartition("::")[2])
+            except (ValueError, ImportError) as error:
+                raise ValueError(f"cannot be used: {error}") from None
         return value
 
     @field_validator("oidc_issuer")
@@ -256,26 +306,50 @@ def write_private(path: Path, text: str, *, replace: bool = True) -> None:
 
 
 def load_settings() -> Settings:
-    """The settings, or `InvalidInput` naming each wrong environment variable and what to do about it."""
+    """The settings, or `InvalidInput` naming each wrong variable and what to do about it."""
     _refuse_unknown()
     try:
-        return Settings()
-    except (ValidationError, SettingsError) as error:
-        if isinstance(error, SettingsError):
-            raise InvalidInput(f'{error}; write lists as JSON, e.g. ["image/*"].', "environment") from None
+        settings = Settings()
+    except ValidationError as error:
         problems = [type(p)(f"{PREFIX}{p.field.upper()}", p.message, p.code) for p in problems_of(error)]
         raise InvalidInput(problems) from None
+    _ask_ourselves_directly(settings)
+    return settings
+
+
+def _ask_ourselves_directly(settings: Settings) -> None:
+    """A company's proxy (`http_proxy`) reaches its own loopback address, not ours: our processes call each other past
+    it. Both spellings, because programs disagree on which one counts.
+    """
+    told = os.environ.get("no_proxy") or os.environ.get("NO_PROXY") or ""
+    ours = ["127.0.0.1", "localhost", "::1", _reachable(settings.host).strip("[]")]
+    if not settings.prefect_api:
+        ours.append(_reachable(settings.prefect_host).strip("[]"))
+    past = ",".join(dict.fromkeys(filter(None, [*(host.strip() for host in told.split(",")), *ours])))
+    os.environ["no_proxy"] = os.environ["NO_PROXY"] = past
+
+
+def secluded_settings(**changed: str) -> Settings:
+    """The settings of a system that is only played with: whatever the installation says, it writes to its own database
+    and archive and sends nothing. They are left in the environment, so that all that is started from here agrees.
+    """
+    for name, value in (dict.fromkeys(_OUTWARD, "") | changed).items():
+        os.environ[f"{PREFIX}{name.upper()}"] = value
+    return load_settings()
 
 
 def _refuse_unknown() -> None:
     """A misspelt setting must not be ignored in silence."""
     known = {f"{PREFIX}{name.upper()}" for name in Settings.model_fields}
-    given = {name for name in os.environ if name.startswith(PREFIX)}
+    given = dict.fromkeys(os.environ, "")
+    if Path(_FILE).is_file():
+        given |= dict.fromkeys((name.upper() for name in dotenv_values(_FILE, interpolate=False)), f" ({_FILE})")
     problems = []
-    for name in sorted(given - known):
-        if name.startswith(NOT_SETTINGS):
+    for name in sorted(given.keys() - known):
+        if not name.startswith(PREFIX) or name.startswith(NOT_SETTINGS):
             continue
         close = difflib.get_close_matches(name, known, n=1)
-        problems.append(FieldProblem(name, f"there is no such setting{f'; did you mean {close[0]}?' if close else ''}"))
+        meant = f"; did you mean {close[0]}?" if close else ""
+        problems.append(FieldProblem(name, f"there is no such setting{given[name]}{meant}"))
     if problems:
         raise InvalidInput(problems)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import sys
 from importlib.metadata import version
 from typing import Annotated
@@ -16,6 +18,8 @@ from deployments.commands.examples import epilog
 from deployments.commands.output import err
 from deployments.stack.external_postgres import reason
 
+#: How a full disk is told, by the system and by PostgreSQL.
+_FULL = os.strerror(errno.ENOSPC)
 #: SQLSTATEs (PostgreSQL, appendix A) of a statement that finds no such schema, table or column.
 _NO_SCHEMA = frozenset({"3F000", "42P01", "42703"})
 
@@ -94,6 +98,8 @@ def main() -> None:
         _refuse(str(error))
     except OperationalError as error:
         why = reason(error.orig or error)
+        if _FULL in why:
+            _refuse(f"The disk of the database is full: {why}. Make room, then say it again.")
         _refuse(f"The database cannot be reached: {why}. Is the system up? Start it with `complaints up`.")
     except ProgrammingError as error:
         if getattr(error.orig, "sqlstate", None) not in _NO_SCHEMA:
@@ -102,6 +108,8 @@ def main() -> None:
     except BrokenPipeError:
         sys.exit(0)
     except OSError as error:
+        if error.errno == errno.ENOSPC:
+            _refuse(f"{_FULL} where this is written to. Make room, then say it again.")
         if error.filename is None:
             raise
         _refuse(f"{error.filename} cannot be used: {error.strerror}.")

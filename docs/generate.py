@@ -145,8 +145,9 @@ def _shown(value: object) -> str:
 def _settings() -> Iterator[str]:
     yield "# Settings"
     yield ""
-    yield "Environment variables, or lines of a file `.env` where the process starts. Each has a default. A"
-    yield f"variable of the environment that begins with `{PREFIX}` and is no setting is refused, never ignored."
+    yield "Environment variables, or lines of a file `.env` where the process starts; the environment goes before it."
+    yield "Each has a default, which an empty value (`NAME=`) means, too. What begins with"
+    yield f"`{PREFIX}` and is no setting is refused, never ignored."
     yield ""
     yield from _table(
         ("Variable", "Default", "Meaning"),

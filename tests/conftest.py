@@ -10,10 +10,14 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from xdist.scheduler import LoadScopeScheduling
 
+from config.settings import PREFIX, Settings
 from tests.databases import Databases
 
 if TYPE_CHECKING:
     from tests.running import System
+
+# No test may reach what this installation's own settings name, in the environment or in `.env`.
+os.environ |= {f"{PREFIX}{name.upper()}": "" for name in Settings.model_fields}
 
 #: These folders share one running system; they come last, when nothing else wants the machine.
 _ON_A_RUNNING_SYSTEM = ("e2e", "chaos")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import sys
 import threading
@@ -21,11 +20,11 @@ from rich.text import Text
 from complaints.domain.explain_words import tell
 from complaints.domain.vocabulary import Language
 from complaints.services import access, clocks
-from config.settings import load_settings
+from config.settings import load_settings, secluded_settings
 from config.wiring import App
 from deployments.actors import STAFF, Office, in_background
 from deployments.commands.output import OPERATOR, err, out, say, table
-from deployments.commands.up import announce
+from deployments.commands.up import announce, say_if_heard
 from deployments.stack.supervisor import Stack
 
 _CONFIG = Path(__file__).resolve().parents[2] / "config"
@@ -57,20 +56,17 @@ def demo(
 ) -> None:
     """Start everything, send some twenty complaints (Chinese and English), play agents and customers, show the outcome.
 
-    Uses the folder `demo` in the state folder and a policy with very short times; your own state is not touched.
+    Uses the folder `demo` in the state folder and a policy with very short times. Your own state is not touched, nor is
+    any database, archive, Prefect or mail server that your settings name.
     """
-    base = load_settings()
-    home = base.home / "demo"
-    changed = {"HOME": str(home), "POLICY_DIR": str(_CONFIG / "policies" / "demo"), "CLOCK_SECONDS": "2"}
-    for name, value in changed.items():
-        os.environ[f"COMPLAINTS_{name}"] = value
-    settings = load_settings()
+    home = load_settings().home / "demo"
+    settings = secluded_settings(home=str(home), policy_dir=str(_CONFIG / "policies" / "demo"), clock_seconds="2")
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, _interrupt)
     began = time.monotonic()
     say("Starting the system on embedded parts", "bold")
     try:
-        with Stack(settings, say=lambda line: say(f"  {line}"), fresh=not keep) as stack:
+        with Stack(settings, say=say_if_heard, fresh=not keep) as stack:
             ready = time.monotonic() - began
             say(f"  ready after {ready:.1f} s")
             app = App(settings)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from datetime import datetime, timedelta
 from typing import Annotated, Any
 from uuid import UUID
 
@@ -19,7 +20,7 @@ from complaints.services import marks, postroom, reading, reconcile, retention, 
 from complaints.services import people as people_service
 from complaints.store.tables import Complaint, Event, Outbox, Person
 from config.policy import ending
-from config.wiring import app
+from config.wiring import app, wall_clock
 from deployments.commands.output import OPERATOR, AsJson, emit, err, facts, out, say, short, table
 
 audit = typer.Typer(help="The tamper-evident case log.", no_args_is_help=True)
@@ -34,7 +35,8 @@ def doctor(
 ) -> None:
     """Compare every open complaint with Prefect and the outbox; say what is wrong, and with --repair mend it.
 
-    Exit code 0: all is well (or was mended); 1: something needs a person.
+    `not_well` names the parts of the system that are not, as the web process sees them at /healthz. Exit code 0: all is
+    well (or was mended); 1: something needs a person.
     """
     the = app()
     found: dict[str, Any] = {"prefect": "reachable"}
@@ -61,29 +63,53 @@ def doctor(
     found |= {"dead_letters": dead, "overdue_intents": backlog, "clock_faults": sorted(faults)}
     found |= {"calendars": calendars, "last": last}
     the.background.drain()
-    mended = repair and found["prefect"] == "reachable"
-    healthy = (clean or mended) and not dead and not faults and not found.get("stuck")
-    found["healthy"] = healthy
+    reachable = found["prefect"] == "reachable"
+    unwell = _not_well(f"{the.settings.web_url}/healthz", [] if reachable else ["prefect"])
+    mended = repair and reachable
+    healthy = (clean or mended) and not (dead or faults or found.get("stuck") or unwell)
+    found |= {"not_well": unwell, "healthy": healthy}
     why = found.get("why", {})
-    hint = "complaints outbox list --state dead" if dead else "complaints doctor --repair"
-    hint = f"complaints sla explain {min(faults)}" if faults else hint
     emit(
         found,
         as_json,
         facts("Doctor", {k: _short(v) for k, v in found.items() if k != "why"}),
         *([table("Why runs failed", ("reference", "what Prefect says"), why.items())] if why else []),
-        *([] if healthy else [f"Something is wrong. Next: {hint}"]),
+        *([] if healthy else [f"Something is wrong. Next: {_next(found, may_mend=not clean and not repair)}"]),
     )
     if not healthy:
         sys.exit(1)
+
+
+def _next(found: dict[str, Any], may_mend: bool) -> str:
+    """What to do about what was found: the most particular thing first."""
+    if found["clock_faults"]:
+        return f"complaints sla explain {found['clock_faults'][0]}"
+    if found["dead_letters"]:
+        return "complaints outbox list --state dead"
+    if may_mend and found["prefect"] == "reachable":
+        return "complaints doctor --repair"
+    return f"docs/runbook.md, for: {', '.join(found['not_well'] or found['stuck'])}"
+
+
+def _not_well(health: str, known: list[str]) -> list[str]:
+    """The parts that are not well: what is known, and what `/healthz` says; `web` where it says nothing."""
+    try:
+        parts: dict[str, dict[str, Any]] = httpx.get(health, timeout=10).json()["parts"]
+    except (httpx.HTTPError, ValueError, LookupError, TypeError):
+        return [*known, "web"]
+    return list(dict.fromkeys([*known, *(name for name, part in parts.items() if not part["ok"])]))
 
 
 def _short(value: object) -> object:
     if isinstance(value, list):
         return f"{len(value)}: {', '.join(map(str, value[:10]))}{' …' if len(value) > 10 else ''}" if value else None
     if isinstance(value, dict):
-        return ", ".join(f"{k} {v:%H:%M:%S}" for k, v in value.items())
+        return ", ".join(f"{name} {_age(at)} ago" for name, at in value.items())
     return value
+
+
+def _age(at: datetime) -> timedelta:
+    return timedelta(seconds=max(0, int((wall_clock() - at).total_seconds())))
 
 
 @audit.command("verify")
@@ -169,7 +195,7 @@ def disposals(
     (`complaints act REFERENCE erase`).
     """
     with app().store.reading(OPERATOR) as work:
-        found, _ = retention.due(work, limit)
+        found, more = retention.due(work, limit)
     columns = ("reference", "closed", "retention until", "legal hold", "requested by")
     rows = [
         (
@@ -182,7 +208,12 @@ def disposals(
         for each in found
     ]
     keys = [column.replace(" ", "_") for column in columns]
-    emit([dict(zip(keys, row, strict=True)) for row in rows], as_json, table("Due for disposal", columns, rows))
+    emit(
+        [dict(zip(keys, row, strict=True)) for row in rows],
+        as_json,
+        table("Due for disposal", columns, rows),
+        *(["There are more: give a larger --limit."] if more else []),
+    )
 
 
 def _known_bags() -> dict[str, str]:
@@ -200,8 +231,9 @@ def outbox_list(
 ) -> None:
     """List intents, newest first; dead ones say why."""
     with app().store.reading(OPERATOR) as work:
-        query = select(Outbox).order_by(col(Outbox.created_at).desc()).limit(limit)
-        rows = work.session.exec(query.where(Outbox.state == state) if state else query).all()
+        query = select(Outbox).order_by(col(Outbox.created_at).desc()).limit(limit + 1)
+        found = work.session.exec(query.where(Outbox.state == state) if state else query).all()
+    rows = found[:limit]
     emit(
         [r.model_dump(mode="json") for r in rows],
         as_json,
@@ -213,6 +245,7 @@ def outbox_list(
                 for r in rows
             ],
         ),
+        *(["There are more: give --state or a larger --limit."] if len(found) > limit else []),
     )
 
 

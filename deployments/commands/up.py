@@ -21,7 +21,7 @@ def up() -> None:
     What dies is started again. Logs are in `log/` of the state folder.
     """
     began = time.monotonic()
-    stack = Stack(load_settings(), say=lambda line: say(f"  {line}"))
+    stack = Stack(load_settings(), say=say_if_heard)
     for number in _ENDINGS:
         signal.signal(number, lambda *_: _interrupt())
     say(f"Starting on {stack.home}")
@@ -29,6 +29,14 @@ def up() -> None:
         announce(stack, f"Ready in {time.monotonic() - began:.1f} s.")
         stack.watch()
     say("Stopped.")
+
+
+def say_if_heard(line: str) -> None:
+    """Say what the supervisor says. That nobody hears it, on a full disk or in a broken pipe (rich makes an exit of
+    that), is no reason to stop what runs.
+    """
+    with suppress(OSError, SystemExit):
+        say(f"  {line}")
 
 
 def _interrupt() -> None:

@@ -69,6 +69,8 @@ _TUNING = {
 _FORGETFUL = {"fsync": "off", "synchronous_commit": "off", "full_page_writes": "off", "shared_buffers": "128MB"}
 
 
+#: How PostgreSQL refuses a connection while it brings its files in order.
+_RECOVERS = ("is starting up", "is not yet accepting connections", "is in recovery mode")
 #: A line of the log before each start.
 _START = "-- PostgreSQL is started --"
 
@@ -380,7 +382,9 @@ def _launch(command: list[str], log: Path) -> subprocess.Popen[bytes]:
 
 
 def _wait_until_ready(running: Running, timeout: float = 60.0) -> None:
-    """Until it answers; recovery after a crash may take a while."""
+    """Until it answers. Where it says that it recovers from a crash it may take its time: stopped in the middle of it,
+    it would have to begin anew, and never come up.
+    """
     deadline = time.monotonic() + timeout
     while True:
         try:
@@ -389,7 +393,9 @@ def _wait_until_ready(running: Running, timeout: float = 60.0) -> None:
         except psycopg.OperationalError as error:
             if not running.alive():
                 raise StackError(f"PostgreSQL did not start: {_last_words(running.log)} See {running.log}.") from error
-            if time.monotonic() > deadline:
+            if any(words in str(error) for words in _RECOVERS):
+                deadline = time.monotonic() + timeout
+            elif time.monotonic() > deadline:
                 _end(running.process, 3.0)
                 raise StackError(f"PostgreSQL does not answer after {timeout:.0f} s; see {running.log}.") from error
         time.sleep(0.02)

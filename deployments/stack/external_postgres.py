@@ -38,8 +38,22 @@ def reach(url: str, setting: str, *, create: bool = False) -> str:
                 f"The extension pg_trgm is missing and cannot be added: {reason(error)}. "
                 f"Let an administrator run CREATE EXTENSION pg_trgm in the database of {setting}."
             ) from None
+        _may_create_tables(connection, setting)
     parsed = make_url(url)
     return f"{parsed.host or 'local socket'}/{parsed.database}"
+
+
+def _may_create_tables(connection: psycopg.Connection, setting: str) -> None:
+    """Since PostgreSQL 15 only the owner may, where nobody has said otherwise. No matter once there are tables."""
+    row = connection.execute(
+        "SELECT to_regclass('alembic_version') IS NOT NULL OR has_schema_privilege(current_schema(), 'CREATE')"
+    ).fetchone()
+    if not (row and row[0]):
+        role, database = connection.info.user, connection.info.dbname
+        raise StackError(
+            f"The role {role} may not create tables in the database {database} of {setting}. Let an administrator run "
+            f'GRANT ALL ON SCHEMA public TO "{role}" in that database.'
+        )
 
 
 def _connect(url: str) -> psycopg.Connection:

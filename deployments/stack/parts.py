@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -18,6 +19,10 @@ LOG_LIMIT = 20_000_000
 MOST_DEATHS = 6
 _MEMORY = 60.0
 _LONGEST_PAUSE = 10.0
+#: Last lines that say nothing of why, how the line of an exception begins, and within how many lines it stands.
+_FAREWELLS = ("Server stopped!", "Application startup failed. Exiting.")
+_EXCEPTION = re.compile(r"[\w.]+(Error|Exception): ")
+_SHORT_BEFORE = 20
 
 
 def on_our_death(sign: signal.Signals) -> list[str]:
@@ -126,11 +131,14 @@ class Part:
 
 
 def last_words(log: Path) -> str:
-    """The last line of a log."""
-    if not log.exists():
+    """The last line of a log; where that only says that it is over, the exception before it."""
+    lines = (
+        [line.strip() for line in log.read_text(errors="replace").splitlines() if line.strip()] if log.exists() else []
+    )
+    if not lines:
         return "it left no message"
-    lines = [line.strip() for line in log.read_text(errors="replace").splitlines() if line.strip()]
-    return lines[-1][:300] if lines else "it left no message"
+    raised = [line for line in lines[-_SHORT_BEFORE:] if _EXCEPTION.match(line)]
+    return (raised if raised and lines[-1].endswith(_FAREWELLS) else lines)[-1][:300]
 
 
 def rotate(log: Path) -> None:

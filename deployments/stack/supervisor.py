@@ -36,6 +36,8 @@ from deployments.stack.parts import Deaths, Part, last_words, rotate
 
 #: Free space below which we do not start, in bytes.
 LEAST_FREE = 200_000_000
+#: Free space without which PostgreSQL cannot start again (a segment of its log and a little), and how often to look.
+_ROOM, _LOOK_FOR_ROOM = 20_000_000, 5.0
 #: Everything is stopped within this many seconds; a busy machine takes one or two more, and ten are promised.
 STOP_WITHIN = 8.0
 READY_WITHIN = 120.0
@@ -203,7 +205,8 @@ class Stack:
     # -- parts
 
     def _environment(self, prefect: dict[str, str]) -> dict[str, str]:
-        values = self.settings.model_dump(mode="json", exclude_none=True)
+        """Ours in full, also what is not set: a part reads `.env` as well, and must not find there what we did not."""
+        values = {k: "" if v is None else v for k, v in self.settings.model_dump(mode="json").items()}
         ours = {
             f"COMPLAINTS_{key.upper()}": value if isinstance(value, str) else json.dumps(value)
             for key, value in values.items()
@@ -304,11 +307,27 @@ class Stack:
         if self.postgres is None or self.postgres.alive():
             return
         pause = self._pause("PostgreSQL", self._postgres_deaths, self.postgres.log)
-        if not self._stopping.wait(pause):
-            began = time.monotonic()
+        if self._stopping.wait(pause) or not self._has_room():
+            return
+        began = time.monotonic()
+        try:
             self.postgres.restart()
-            self._ready("PostgreSQL", began, "again")
-            self._write_status()
+        except (StackError, OSError) as error:  # it is tried again, until too often
+            self.say(str(error))
+            return
+        self._ready("PostgreSQL", began, "again")
+        self._write_status()
+
+    def _has_room(self) -> bool:
+        """Wait for room on the disk, without which PostgreSQL dies at every start. False where we are stopped first."""
+        told = False
+        while shutil.disk_usage(self.home).free < _ROOM:
+            if not told:
+                self.say(f"The disk of {self.home} is full; PostgreSQL is started again as soon as there is room.")
+                told = True
+            if self._stopping.wait(_LOOK_FOR_ROOM):
+                return False
+        return True
 
     def _keep(self, part: Part) -> None:
         if part.pid is not None or self._waits_for_prefect(part):

@@ -123,6 +123,7 @@ def test_letters_can_be_read(system: System, played: dict[str, dict[str, Any]]) 
 def test_the_system_is_well_afterwards(system: System, played: dict[str, dict[str, Any]]) -> None:
     told = system.json("doctor")
     assert told["healthy"]
+    assert told["not_well"] == []
     assert told["dead_letters"] == 0
     assert {"dispatch", "sla_clock"} <= told["last"].keys()
     assert not system.live_runs().keys() & {case["id"] for case in played.values()}

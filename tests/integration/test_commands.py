@@ -8,6 +8,7 @@ from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from sqlalchemy import text
 from typer.testing import CliRunner
@@ -15,9 +16,12 @@ from typer.testing import CliRunner
 from complaints.domain.errors import ComplaintsError
 from complaints.domain.ports import SYSTEM
 from complaints.domain.vocabulary import StepKind
-from complaints.store.tables import Complaint, Outbox
-from config.wiring import app
+from complaints.runs.prefect_api import PrefectRuns
+from complaints.services import marks
+from complaints.store.tables import Complaint, Outbox, SystemMark
+from config.wiring import app, wall_clock
 from deployments.cli import app as cli
+from deployments.commands import operations
 from tests.integration.desk import CUSTOMER, FINDINGS, Desk, remedy
 
 PNG = b"\x89PNG\r\n\x1a\n" + b"\x00" * 20
@@ -31,6 +35,7 @@ def told(desk: Desk, tmp_path: Path) -> Iterator[Told]:
         "COMPLAINTS_HOME": str(tmp_path / "home"),
         "COMPLAINTS_DATABASE_URL": desk.url,
         "COMPLAINTS_PREFECT_API": "http://127.0.0.1:9/api",
+        "COMPLAINTS_WEB_PORT": "9",
     }
     app.cache_clear()
 
@@ -245,3 +250,30 @@ def test_what_is_due_for_disposal_is_listed_and_an_erased_log_is_counted(desk: D
     assert audited == {"checked": 1, "erased": 1, "broken": []}
     assert "1 case logs checked (1 erased: their logs are gone), 0 breaks." in told("audit", "verify")
     assert "erased" in told("show", reference)
+
+
+def test_doctor_tells_which_parts_are_not_well_and_what_to_do(
+    desk: Desk, told: Told, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    found = json.loads(told("doctor", "--json", code=1))
+    assert (found["not_well"], found["healthy"]) == (["web"], False)
+    parts = {"database": {"ok": True}, "clock": {"ok": False}, "workers": {"ok": False}}
+    monkeypatch.setattr(operations.httpx, "get", lambda *_, **__: httpx.Response(503, json={"parts": parts}))
+    with desk.store.work(SYSTEM) as work:
+        marks.set_mark(work, "sla_clock", {})
+        work.session.get_one(SystemMark, "sla_clock").at = wall_clock() - timedelta(days=3, minutes=2)
+    said = told("doctor", code=1)
+    assert "sla_clock 3 days, 0:02:0" in said
+    assert "Next: docs/runbook.md, for: clock, workers" in said
+    desk.submit()  # now there is something to ask Prefect about
+    assert "Next: docs/runbook.md, for: prefect, clock, workers" in told("doctor", code=1)
+    parts |= {"clock": {"ok": True}, "workers": {"ok": True}}
+    monkeypatch.setattr(PrefectRuns, "states", lambda _, ids: dict.fromkeys(ids, "PAUSED"))
+    assert _json(told, "doctor")["healthy"]
+
+
+def test_lists_say_when_there_is_more(desk: Desk, told: Told) -> None:
+    desk.submit()
+    assert "There are more: give --state or a larger --limit." in told("outbox", "list", "--limit", "1")
+    assert len(_json(told, "outbox", "list", "--limit", "1")) == 1
+    assert "There are more" not in told("outbox", "list", "--limit", "1000")

@@ -7,6 +7,7 @@ import os
 import sys
 import threading
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -96,6 +97,19 @@ def test_a_log_that_grew_is_set_aside_while_it_is_written_to(tmp_path: Path, mon
     assert (tmp_path / "thing.log.1").read_text() == "a long first line\n"
 
 
+def test_last_words_are_why_and_not_that_it_is_over(tmp_path: Path) -> None:
+    log = tmp_path / "prefect.log"
+    assert parts.last_words(log) == "it left no message"
+    why = "sqlalchemy.exc.ProgrammingError: (asyncpg) permission denied for schema public"
+    over = "[SQL:\nCREATE TABLE a (\n)\n]\n\nERROR:    Application startup failed. Exiting.\nServer stopped!\n"
+    log.write_text(f"OldError: no\n  line 7\n{why}\n{over}")
+    assert parts.last_words(log) == why
+    log.write_text(f"{why}\nport is taken\n")
+    assert parts.last_words(log) == "port is taken"
+    log.write_text(over)
+    assert parts.last_words(log) == "Server stopped!"
+
+
 def test_a_part_that_stands_back_says_so_to_the_kernel(tmp_path: Path) -> None:
     part = Part("sleeper", ["sleep", "60"], {}, tmp_path / "sleeper.log", lambda: True, nice=10)
     part.start()
@@ -145,3 +159,64 @@ def test_a_full_disk_does_not_stop_the_supervisor(tmp_path: Path) -> None:
     (tmp_path / ".status.json").mkdir()  # as little to be written as on a full disk
     stack._write_status()
     assert said == [f"{tmp_path / '.status.json'} cannot be written: Is a directory"]
+
+
+class _Server:
+    """Stands in for PostgreSQL: it is dead, and comes back when the disk has room again."""
+
+    pid = os.getpid()
+
+    def __init__(self, log: Path, refusals: list[Exception]) -> None:
+        self.log, self.refusals, self.up = log, refusals, False
+
+    def alive(self) -> bool:
+        return self.up
+
+    def restart(self) -> None:
+        if self.refusals:
+            raise self.refusals.pop(0)
+        self.up = True
+
+    def stop(self, timeout: float) -> None:
+        self.up = False
+
+
+def test_a_database_that_cannot_start_yet_is_tried_again(tmp_path: Path) -> None:
+    said: list[str] = []
+    stack = Stack(Settings(home=tmp_path), said.append)
+    full = OSError(errno.ENOSPC, "No space left on device")
+    server = _Server(tmp_path / "postgres.log", [full, StackError("PostgreSQL did not start: no room.")])
+    stack.postgres = server  # type: ignore[assignment]
+    while not server.up:
+        stack._keep_postgres()
+    assert [line.partition(";")[0] for line in said] == [
+        "PostgreSQL ended",
+        str(full),
+        "PostgreSQL ended",
+        "PostgreSQL did not start: no room.",
+        "PostgreSQL ended",
+        said[-1],
+    ]
+    assert said[-1].startswith("PostgreSQL   ready")
+    server.up, server.refusals = False, [StackError("no room")] * parts.MOST_DEATHS
+    with pytest.raises(StackError, match="'PostgreSQL' died 6 times within a minute; giving up"):
+        stack.watch()
+
+
+def test_a_database_without_room_waits_for_it_and_costs_no_try(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    said: list[str] = []
+    stack = Stack(Settings(home=tmp_path), said.append)
+    free = iter([0, 1000, 0, *[10**12] * 9])
+    monkeypatch.setattr(supervisor, "_LOOK_FOR_ROOM", 0.01)
+    monkeypatch.setattr(supervisor.shutil, "disk_usage", lambda _: SimpleNamespace(free=next(free)))
+    server = _Server(tmp_path / "postgres.log", [])
+    stack.postgres = server  # type: ignore[assignment]
+    stack._keep_postgres()
+    assert server.up
+    assert len(said) == 3
+    assert said[1] == f"The disk of {tmp_path} is full; PostgreSQL is started again as soon as there is room."
+    server.up, free = False, iter([0] * 9)
+    threading.Timer(0.3, stack.request_stop).start()
+    monkeypatch.setattr(supervisor, "_LOOK_FOR_ROOM", 60)
+    stack.watch()
+    assert not server.up

@@ -187,3 +187,20 @@ def test_stopping_is_quick_with_open_connections(home: Path) -> None:
     assert time.monotonic() - began < 5  # the budget of the whole stack is 10 s
     assert server.process.returncode == 0
     connection.close()
+
+
+def test_recovery_may_take_longer_than_an_answer(running: Running, monkeypatch: pytest.MonkeyPatch) -> None:
+    refusals = ["FATAL:  the database system is starting up"] * 10 + ["FATAL:  the database system is in recovery mode"]
+    connect = psycopg.connect
+
+    def recovering(*arguments: object, **options: object) -> object:
+        if refusals:
+            raise psycopg.OperationalError(f"connection failed: {refusals.pop()}")
+        return connect(running.dsn())
+
+    monkeypatch.setattr(psycopg, "connect", recovering)
+    embedded_postgres._wait_until_ready(running, timeout=0.01)
+    assert not refusals
+    refusals += ["connection failed: timeout expired"] * 100
+    with pytest.raises(StackError, match="does not answer after 0 s"):
+        embedded_postgres._wait_until_ready(running, timeout=0.01)

@@ -15,10 +15,11 @@ from sqlalchemy.engine import make_url
 
 from complaints.domain.errors import InvalidInput, PolicyInvalid
 from config.settings import Settings, load_settings
-from deployments.stack import supervisor
+from deployments.stack import external_postgres, supervisor
 from deployments.stack.errors import StackError
 from deployments.stack.migrate import upgrade
 from deployments.stack.supervisor import Stack
+from tests.databases import Databases
 from tests.ports import free_port
 
 
@@ -167,6 +168,25 @@ def test_a_wrong_password(settings: Callable[..., Settings], postgres: str) -> N
     said = refusal(settings(database_url=wrong))
     assert "password authentication failed" in said
     assert said.endswith("Check COMPLAINTS_DATABASE_URL.")
+
+
+def test_a_role_that_may_not_create_tables(
+    settings: Callable[..., Settings], databases: Databases, database: str
+) -> None:
+    """As in a database that an administrator made for it, since PostgreSQL 15: told before Prefect's server fails."""
+    empty = databases.empty().replace("+psycopg", "")
+    theirs = f"{empty}{'&' if '?' in empty else '?'}options=-csearch_path%3Dpg_catalog"  # nobody may create there
+    said = refusal(settings(database_url=database.replace("+psycopg", ""), prefect_database_url=theirs))
+    role, name = make_url(empty).username, make_url(empty).database
+    assert said == (
+        f"The role {role} may not create tables in the database {name} of COMPLAINTS_PREFECT_DATABASE_URL. "
+        f'Let an administrator run GRANT ALL ON SCHEMA public TO "{role}" in that database.'
+    )
+    assert external_postgres.reach(empty, "X").endswith(f"/{name}")
+    filled = database.replace("+psycopg", "")
+    with psycopg.connect(filled) as connection:
+        connection.execute("REVOKE CREATE ON SCHEMA public FROM pg_database_owner")
+    assert external_postgres.reach(filled, "X")  # its tables are there
 
 
 def test_a_newer_schema(settings: Callable[..., Settings], database: str) -> None:

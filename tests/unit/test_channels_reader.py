@@ -177,6 +177,20 @@ def test_what_is_wrong_with_the_whole_file_is_said_at_once(
         read(file, content, name, encoding)
 
 
+@pytest.mark.parametrize(
+    ("begin", "what"),
+    [
+        (b"PK\x03\x04\x14\0", "a workbook of Excel or a zip"),
+        (b"\xd0\xcf\x11\xe0\xa1", "an old workbook"),
+        (b"\x1f\x8b\x08", "compressed"),
+        (b"%PDF-1.7\n", "a PDF"),
+    ],
+)
+def test_what_is_no_text_is_refused_by_what_it_is(file: Path, begin: bytes, what: str) -> None:
+    with pytest.raises(InvalidInput, match=rf"table\.csv: is {what}.*save the table as CSV"):
+        read(file, begin + bytes(range(256)))
+
+
 def test_a_table_without_rows_is_fine(file: Path) -> None:
     assert read(file, HEADER) == []
 

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import errno
 import io
 import json
 import shlex
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import psycopg
 import pytest
 from pydantic import BaseModel
+from sqlalchemy.exc import OperationalError
 from typer.core import TyperGroup
 from typer.main import get_command
 from typer.testing import CliRunner
@@ -20,13 +25,15 @@ from complaints.domain.errors import InvalidInput
 from complaints.domain.forms import FORMS
 from complaints.domain.vocabulary import StepKind
 from complaints.services import personnel
+from deployments import cli as command_line
 from deployments.cli import app
-from deployments.commands import output
+from deployments.commands import output, up
 from deployments.commands.demo import summary
 from deployments.commands.examples import EXAMPLES
 from deployments.commands.given import example, read_json, wanted
 from deployments.commands.staff import StaffRole
 
+_PROJECT = Path(__file__).resolve().parents[2]
 #: Commands that run until somebody stops them, and show what they do.
 _NO_DATA = {"up", "demo"}
 _FORMS = {**FORMS, **COMMANDS}
@@ -159,3 +166,42 @@ def test_the_demonstration_says_when_the_system_was_ready_and_when_it_ended() ->
     said = summary(9.96, 43.51, complete=True)
     assert said == "The system was ready after 10.0 s; the demonstration was done after 43.5 s."
     assert "given up after 180.0 s" in summary(10, 180, complete=False)
+
+
+def test_a_supervisor_that_nobody_hears_goes_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(_: str) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    def broken(_: str) -> None:
+        raise SystemExit(1)  # what rich makes of a broken pipe
+
+    for nobody in (full, broken):
+        monkeypatch.setattr(up, "say", nobody)
+        up.say_if_heard("web ended; starting it again")
+
+
+def test_what_cannot_be_printed_on_a_full_disk_is_told_in_a_sentence() -> None:
+    with Path("/dev/full").open("w", buffering=1) as full:
+        command = [sys.executable, "-m", "deployments.cli", "policy", "check", "config/policies/default"]
+        ended = subprocess.run(command, stdout=full, stderr=subprocess.PIPE, text=True, cwd=_PROJECT, timeout=60)
+    assert ended.returncode == 1
+    assert ended.stderr == "✗ No space left on device where this is written to. Make room, then say it again.\n"
+
+
+def test_a_full_disk_of_the_database_is_no_database_that_is_down(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def full() -> None:
+        raise OperationalError(
+            "insert", {}, psycopg.errors.DiskFull('could not extend file "base/1": No space left on device')
+        )
+
+    monkeypatch.setattr(command_line, "app", full)
+    monkeypatch.setattr(command_line, "err", output._console(sys.stderr, stderr=True))
+    with pytest.raises(SystemExit):
+        command_line.main()
+    said = capsys.readouterr().err
+    assert said == (
+        '✗ The disk of the database is full: could not extend file "base/1": No space left on device. '
+        "Make room, then say it again.\n"
+    )

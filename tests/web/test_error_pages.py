@@ -73,7 +73,6 @@ def test_portal(web: TestClient, path: str, status: int, words: str) -> None:
         ("/console/complaints/xx", 404, "未找到"),
         ("/console/complaints/xx/do/merge", 404, "未找到"),
         ("/console/admin/people/xx", 404, "未找到"),
-        ("/console/inbox/bulk", 405, "该地址只接收表单提交的内容"),
     ],
 )
 def test_console_in_the_language_of_who_sits_there(console: TestClient, path: str, status: int, words: str) -> None:
@@ -82,7 +81,27 @@ def test_console_in_the_language_of_who_sits_there(console: TestClient, path: st
     assert answer.headers["content-type"].startswith("text/html")
     assert words in answer.text
     assert answer.headers["x-request-id"] in answer.text
-    assert ("allow" in answer.headers) is (status == 405)
+
+
+@pytest.mark.parametrize(
+    ("path", "above"),
+    [
+        ("/console/inbox/bulk", "/console/inbox"),
+        ("/console/inbox/claim/C26-000001-1", "/console/inbox"),
+        ("/console/complaints/C26-000001-1/steps/xx?step=yy", "/console/complaints/C26-000001-1?step=yy"),
+        ("/console/admin/people/xx/absence?lang=en", "/console/admin/people/xx?lang=en"),
+        ("/console/approvals/C26-000001-1/xx", "/console/approvals"),
+        ("/console/sign-out", "/console"),
+    ],
+)
+def test_the_address_of_a_form_leads_to_the_page_it_belongs_to(console: TestClient, path: str, above: str) -> None:
+    """The other language, the address bar, a link that somebody was sent: a refused form stands at such an address."""
+    answer = console.get(path, headers=_BROWSER)
+    assert (answer.status_code, answer.headers["location"]) == (303, above)
+    assert console.get(path, headers={"accept": "application/json"}).status_code == 405
+    refused = console.post("/console/inbox", headers=_BROWSER)
+    assert refused.status_code == 405
+    assert "allow" in refused.headers
 
 
 def test_what_is_refused_at_the_door_is_a_page_too(web: TestClient) -> None:

@@ -3,25 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from datetime import date, datetime, time, timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from http import HTTPStatus
 from typing import Any
+from urllib.parse import urlencode
 from uuid import UUID
 
 from fastapi import APIRouter, Request
 from fastapi.responses import Response
 
+from complaints.domain.errors import InvalidInput
 from complaints.services import trail
 from complaints.services.trail import Sought, Verdict
 from complaints.store.tables import AdminEvent, Event
 from complaints.store.unit import Work
+from web.console import fields
+from web.console.admin_keys import SCOPES
+from web.console.admin_outbox import KINDS
 from web.console.case_words import CaseWords
-from web.console.labels import TABLES
+from web.console.labels import TABLES, yes_or_no
 from web.console.pages import Screen
 from web.console.route import PageRoute
 from web.console.seat import Auditor
 from web.console.sheet import paged, sheet
+from web.console.when import day_of
 from web.language import N_
 
 router = APIRouter(route_class=PageRoute)
@@ -32,8 +38,11 @@ _LATELY = timedelta(days=7)
 _PAGE = 500
 #: For programs; the page does not show them.
 _TECHNICAL = frozenset({"id", "hash", "person_id", "chain_head", "bag_hash"})
-#: Particulars that are codes with a table of words of their own; all others are roles, or words.
-_CODES = frozenset({"bag", "retention"})
+#: Particulars whose values are codes, and the table with their words.
+_CODES: Mapping[str, str] = {"bag": "bag", "retention": "retention", "roles": "role", "language": "language"}
+#: Those whose values the policy names, and where.
+_NAMED: Mapping[str, str] = {"teams": "team", "category": "category", "solution": "solution"}
+_MOMENTS = frozenset({"absent_from", "absent_until", "expires_at", "effective_from"})
 _KINDS: Mapping[str, str] = {
     "person_added": N_("Person added"),
     "person_changed": N_("Person changed"),
@@ -100,6 +109,13 @@ _CASE_KINDS: Mapping[str, str] = {
     "links_revoked": N_("Tracking links revoked"),
 }
 
+#: Particulars whose words the pages have where they are entered.
+_OWN_WORDS: Mapping[str, Mapping[str, str]] = {
+    "scopes": SCOPES,
+    "kind": KINDS,
+    "purpose": {**TABLES["action"], **TABLES["step"]},
+}
+
 
 @router.get("/admin/audit")
 def audit(screen: Auditor, request: Request, log: str = "cases", before: int | None = None) -> Response:
@@ -120,6 +136,7 @@ def _about(screen: Screen, log: str, rows: list[Any], asked: dict[str, str], wro
         "log": log,
         "rows": rows,
         "asked": asked,
+        "address": urlencode({"log": log, **asked}),  # an empty first day is an answer, too: all of it
         "faults": wrong,
         "kinds": _kinds(screen, log),
         "told": _words(screen, log),
@@ -155,13 +172,22 @@ def _of_administration(screen: Screen, event: AdminEvent) -> str:
 
     def told(name: str, value: Any) -> str:
         if isinstance(value, list):
-            return speech.series(told(name, v) for v in value)
-        return label(name if name in _CODES else "role", value) if value not in (None, "") else "–"
+            return speech.series(told(name, v) for v in value) or "–"
+        if value in (None, ""):
+            return "–"
+        if isinstance(value, bool):
+            return yes_or_no(speech, value)
+        if name in _MOMENTS:
+            return speech.moment(datetime.fromisoformat(value))
+        if name in _NAMED:
+            return screen.choices.name(_NAMED[name], value)
+        words = _OWN_WORDS.get(name, {}).get(value)
+        return speech.say(words) if words else label(_CODES[name], value) if name in _CODES else str(value)
 
     parts = []
     for name, value in sorted(event.data.items()):
         if name not in _TECHNICAL:
-            changed = isinstance(value, list) and len(value) == 2 and event.kind.endswith("_changed")
+            changed = isinstance(value, list) and len(value) == 2 and event.kind.endswith(("_changed", "activated"))
             said = " → ".join(told(name, v) for v in value) if changed else told(name, value)
             parts.append(speech.pair(label("particular", name), said))
     return " · ".join(parts)
@@ -196,17 +222,15 @@ def _sought(screen: Screen, request: Request, log: str) -> tuple[dict[str, str],
     if log != "admin" and "start" not in query and not asked["object"]:
         lately = screen.product.store.now() - _LATELY
         asked["start"] = lately.astimezone(screen.console.zone).date().isoformat()
-    days: dict[str, datetime] = {}
-    wrong = {}
-    for name in ("start", "end"):
-        if asked[name]:
-            try:
-                days[name] = datetime.combine(date.fromisoformat(asked[name]), time(), screen.console.zone)
-            except ValueError:
-                wrong[name] = screen.speech.say(N_("Write a date, such as 2026-11-30."))
-    end = days["end"] + timedelta(days=1) if "end" in days else None
+    days: dict[str, datetime | None] = {}
+    wrong: dict[str, str] = {}
+    for name, later in (("start", 0), ("end", 1)):
+        try:
+            days[name] = day_of(asked[name], screen.console.zone, name, later=later)
+        except InvalidInput as error:
+            wrong |= fields.faults(error.problems, screen.speech)
     plain = {name: asked[name].replace("\x00", "") for name in ("person", "kind", "object")}
-    return asked, Sought(**plain, start=days.get("start"), end=end), wrong
+    return asked, Sought(**plain, start=days.get("start"), end=days.get("end")), wrong
 
 
 @router.get("/admin/audit/check")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from datetime import timedelta
 from http import HTTPStatus
 from typing import Any
@@ -24,7 +25,7 @@ from web.language import N_
 
 router = APIRouter(route_class=PageRoute)
 _HOME = "/console/admin/keys"
-_SCOPES = {
+SCOPES: Mapping[str, str] = {
     "complaints:submit": N_("Submit complaints"),
     "complaints:read": N_("Read complaints"),
     "complaints:act": N_("Act on complaints"),
@@ -50,7 +51,7 @@ def keys_csv(screen: Administrator) -> Response:
             (
                 k.name,
                 k.prefix,
-                [screen.speech.say(_SCOPES.get(scope, scope)) for scope in k.scopes],
+                [screen.speech.say(SCOPES.get(scope, scope)) for scope in k.scopes],
                 who or screen.speech.say(N_("Integration")),
                 k.created_at,
                 k.expires_at,
@@ -129,7 +130,7 @@ def _page(screen: Screen, given: dict[str, Any], faults: dict[str, str], status:
     with screen.reading() as work:
         found = people.keys(work)
         logins = [(p.login, screen.speech.aside(p.name, p.login)) for p in people.everybody(work) if p.active]
-    scopes = {code: screen.speech.say(text) for code, text in _SCOPES.items()}
+    scopes = {code: screen.speech.say(text) for code, text in SCOPES.items()}
     now = screen.product.store.now()
     about = {"found": found, "logins": logins, "scopes": scopes, "now": now, "once": uuid4().hex}
     return screen.page("admin_keys.html", status, given=given, faults=faults, **about)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
@@ -25,12 +26,12 @@ _STATES = {
     IntentState.PENDING: N_("Waiting to be sent"),
     IntentState.DONE: N_("Sent"),
 }
-_KINDS = {
-    IntentKind.NOTIFY: N_("Letter"),
-    IntentKind.START_RUN: N_("Start of a flow run"),
-    IntentKind.WAKE_RUN: N_("Waking of a flow run"),
-    IntentKind.WEBHOOK: N_("Webhook"),
-    IntentKind.DISPOSE: N_("Removal of erased files"),
+KINDS: Mapping[str, str] = {
+    IntentKind.NOTIFY.value: N_("Letter"),
+    IntentKind.START_RUN.value: N_("Start of a flow run"),
+    IntentKind.WAKE_RUN.value: N_("Waking of a flow run"),
+    IntentKind.WEBHOOK.value: N_("Webhook"),
+    IntentKind.DISPOSE.value: N_("Removal of erased files"),
 }
 
 
@@ -89,7 +90,7 @@ def _row(screen: Screen, one: Entry, words: dict[str, Any]) -> tuple[object, ...
 def _words(screen: Screen) -> dict[str, Any]:
     return {
         "states": {code.value: screen.speech.say(text) for code, text in _STATES.items()},
-        "kinds": {code.value: screen.speech.say(text) for code, text in _KINDS.items()},
+        "kinds": {code: screen.speech.say(text) for code, text in KINDS.items()},
     }
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import date, datetime, time, timedelta
 from http import HTTPStatus
 from typing import Any
 from uuid import UUID
@@ -24,6 +23,7 @@ from web.console.pages import Screen
 from web.console.route import PageRoute, said_of
 from web.console.seat import Administrator, Entries
 from web.console.sheet import sheet
+from web.console.when import day_of
 from web.language import N_
 
 router = APIRouter(route_class=PageRoute)
@@ -158,7 +158,8 @@ def absence(screen: Administrator, person_id: UUID, entries: Entries) -> Respons
     try:
         with screen.work() as work:
             personnel.get(work, person_id)
-            personnel.set_absence(work, person_id, _day(screen, "absent_from", first), _after(screen, last))
+            start = day_of(first, screen.console.zone, "absent_from")
+            personnel.set_absence(work, person_id, start, day_of(last, screen.console.zone, "absent_until", later=1))
     except InvalidInput as error:
         with screen.reading() as work:
             found = personnel.get(work, person_id)
@@ -293,19 +294,3 @@ def _faults(screen: Screen, error: InvalidInput | Conflict, otherwise: str = "")
 
 def _status(error: InvalidInput | Conflict) -> int:
     return HTTPStatus.CONFLICT if isinstance(error, Conflict) else HTTPStatus.UNPROCESSABLE_ENTITY
-
-
-def _day(screen: Screen, name: str, text: str) -> datetime | None:
-    """The beginning of a day, as it begins here."""
-    if not text:
-        return None
-    try:
-        return datetime.combine(date.fromisoformat(text), time(), screen.console.zone)
-    except ValueError:
-        raise InvalidInput(N_("Write a date, such as 2026-11-30."), name) from None
-
-
-def _after(screen: Screen, text: str) -> datetime | None:
-    """The end of a day: the beginning of the next."""
-    began = _day(screen, "absent_until", text)
-    return began + timedelta(days=1) if began else None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
@@ -66,9 +68,14 @@ def _act(screen: Screen, reference: str, action: str, given: Mapping[str, Any], 
     with screen.work() as work:
         complaint = lock(work, access.see(work, reference).id)
         once = str(entries.get(_ONCE, ""))[:64]
-        if once and not tracking.first_time(work, complaint, f"console:{once}"):
+        if once and not tracking.first_time(work, complaint, f"console:{once}:{_mark(action, given)}"):
             return
         actions.act(work, complaint.reference, action, given, version)
+
+
+def _mark(action: str, given: Mapping[str, Any]) -> str:
+    """Tells what was sent: a page that was left open may send another action, or other words, and means them."""
+    return hashlib.sha256(json.dumps([action, given], sort_keys=True).encode()).hexdigest()[:16]
 
 
 def _why(screen: Screen, error: Conflict) -> str:

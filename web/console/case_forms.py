@@ -118,7 +118,8 @@ def due_form(
     kind = StepKind(task.step.kind)
     model = FORMS[kind]
     draft = drafts.of(task.step)
-    values = given if given is not None else {**_known(case, kind), **draft.entries}
+    begun = draft.entries if draft.at else {**_known(case, kind), **draft.entries}  # what somebody emptied stays empty
+    values = begun if given is None else given
     made = fields.build(model, screen.label, choices(screen, work, case.complaint, *model.model_fields), values, faults)
     if kind is not StepKind.RESPONSE:
         return DueForm(task, made, draft, faults or {}, [])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from http import HTTPStatus
 from typing import Any
 from uuid import UUID
@@ -11,11 +12,19 @@ from fastapi import APIRouter
 from fastapi.responses import Response
 from starlette.datastructures import FormData
 
-from complaints.domain.errors import AlreadyDone, Conflict, ContentGateFailed, Forbidden, InvalidInput, StaleVersion
+from complaints.domain.errors import (
+    AlreadyDone,
+    ComplaintsError,
+    Conflict,
+    ContentGateFailed,
+    Forbidden,
+    InvalidInput,
+    StaleVersion,
+)
 from complaints.domain.forms import FORMS
 from complaints.domain.vocabulary import StepKind
 from complaints.services import casefile, drafts, opening, steps
-from complaints.services.drafts import DraftChanged
+from complaints.services.drafts import Draft, DraftChanged
 from complaints.store.tables import Complaint, Step
 from web.console import case, case_conflict, case_forms, fields
 from web.console.pages import Screen
@@ -61,10 +70,17 @@ def carry_out(
 ) -> Response:
     """Complete a step with what was sent. Sent twice, it is done once; done by somebody else, both answers are shown.
 
-    `again` shows the form with what was given and what was wrong, `onward` goes on and says what was done.
+    `again` shows the form with what was given and what was wrong, `onward` goes on and says what was done. What was
+    refused is kept as the draft: whoever looks something up first finds it again.
     """
     step = _step(screen, reference, step_id)
     given = _read(step, entries)
+
+    def refused(faults: Mapping[str, str]) -> Response:
+        with suppress(ComplaintsError):  # too much for a draft, or not theirs to keep: it stands on the page
+            _keep(screen, step_id, given, entries)
+        return again(given, faults)
+
     try:
         with screen.work() as work:
             _, locked = steps.locked(work, step_id)
@@ -72,16 +88,16 @@ def carry_out(
                 drafts.unchanged(work, locked, str(entries.get("draft_seen", "")))
             steps.complete(work, step_id, given, case_forms.number(entries, "version"))
     except InvalidInput as error:
-        return again(given, fields.faults(error.problems, screen.speech))
+        return refused(fields.faults(error.problems, screen.speech))
     except ContentGateFailed as error:
-        return again(given, {"body": _lacks(screen, error.missing)})
+        return refused({"body": _lacks(screen, error.missing)})
     except AlreadyDone as error:
         if _same(screen, step_id, given):
             return onward(_said_next(screen, step))
         return case_conflict.show(screen, reference, step_id, given, error, entries)
     except (Conflict, Forbidden) as error:
         if not isinstance(error, DraftChanged | StaleVersion | Forbidden) and _may_mend(screen, step):
-            return again(given, {error.field: said_of(screen.speech, error)})  # nobody came first: it is not possible
+            return refused({error.field: said_of(screen.speech, error)})  # nobody came first: it is not possible
         return case_conflict.show(screen, reference, step_id, given, error, entries)
     return onward(_said_next(screen, step))
 
@@ -138,13 +154,18 @@ def release(screen: Caseworker, reference: str, step_id: UUID, entries: Entries)
 
 def _hand(screen: Screen, reference: str, step_id: UUID, *, take: bool) -> Response:
     _step(screen, reference, step_id)
-    said, tone = screen.speech.say(N_("The task is yours.") if take else N_("The task is back with the team.")), "good"
+    said, tone = handed(screen, step_id, take=take)
+    return case.onward(screen, reference, said, tone=tone)
+
+
+def handed(screen: Screen, step_id: UUID, *, take: bool) -> tuple[str, str]:
+    """Take a task or give it back; what is to be said of it, and in which tone."""
     try:
         with screen.work() as work:
             (steps.claim if take else steps.release)(work, step_id)
     except (Conflict, Forbidden) as error:
-        said, tone = said_of(screen.speech, error), "bad"
-    return case.onward(screen, reference, said, tone=tone)
+        return said_of(screen.speech, error), "bad"
+    return screen.speech.say(N_("The task is yours.") if take else N_("The task is back with the team.")), "good"
 
 
 @router.post("/complaints/{reference}/steps/{step_id}/draft")
@@ -152,11 +173,8 @@ def keep(screen: Caseworker, reference: str, step_id: UUID, entries: Entries) ->
     """Keep what is written so far; nothing is checked. A script hears when, a browser sees the page again."""
     step = _step(screen, reference, step_id)
     given = _read(step, entries)
-    if sum(len(str(value)) for value in entries.values()) > _LONGEST_DRAFT:
-        raise InvalidInput("This is too long.", "draft")
     try:
-        with screen.work() as work:
-            kept = drafts.keep(work, step_id, given, str(entries.get("draft_seen", "")))
+        kept = _keep(screen, step_id, given, entries)
     except (Conflict, Forbidden) as error:
         if by_script(screen.request):
             return screen.json({"say": case_conflict.sentence(screen, error), "stop": True}, HTTPStatus.CONFLICT)
@@ -166,3 +184,10 @@ def keep(screen: Caseworker, reference: str, step_id: UUID, entries: Entries) ->
     if by_script(screen.request):
         return screen.json({"say": said, "seen": kept.mark})
     return screen.go(f"/console/complaints/{reference}?step={step_id}", said)
+
+
+def _keep(screen: Screen, step_id: UUID, given: Mapping[str, Any], entries: FormData) -> Draft:
+    if sum(len(str(value)) for value in entries.values()) > _LONGEST_DRAFT:
+        raise InvalidInput("This is too long.", "draft")
+    with screen.work() as work:
+        return drafts.keep(work, step_id, given, str(entries.get("draft_seen", "")))

@@ -211,7 +211,7 @@ def _line(points: Sequence[tuple[float, float]], kind: str) -> Markup:
 
 
 def _mark(x: float, y: float, kind: int, named: str) -> Markup:
-    shape = _MARKS[kind % 4]
+    shape = _MARKS[(kind + kind // 4) % 4]  # the fifth line has the colour of the first, but not its mark
     path = {
         "circle": f"M{x - 3.5:.1f} {y:.1f}a3.5 3.5 0 1 0 7 0a3.5 3.5 0 1 0 -7 0",
         "square": f"M{x - 3:.1f} {y - 3:.1f}h6v6h-6z",

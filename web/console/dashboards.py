@@ -3,24 +3,27 @@
 from __future__ import annotations
 
 from datetime import datetime, time, timedelta
+from http import HTTPStatus
 from typing import Any
 from urllib.parse import urlencode
 
 from fastapi import APIRouter
 from fastapi.responses import Response
 
-from complaints.domain.errors import NotFound
+from complaints.domain.errors import InvalidInput, NotFound
 from complaints.domain.vocabulary import Severity
 from complaints.services import board
 from complaints.services.figures import Slice
 from complaints.store.unit import Work
+from web.console import fields
 from web.console.charts import PATTERNS
 from web.console.fields import Choices
 from web.console.pages import Screen
-from web.console.panels import TABS, Panel, Tile, Told
+from web.console.panels import TABS, Told
 from web.console.route import PageRoute
 from web.console.seat import Overseer
 from web.console.sheet import sheet
+from web.console.when import day_of
 from web.language import N_
 
 router = APIRouter(route_class=PageRoute)
@@ -35,34 +38,29 @@ _USUAL = 30
 _LONGEST = timedelta(days=3 * 366)
 
 
-def _slice(screen: Screen) -> Slice:
-    """What the address asks for; what cannot be understood narrows nothing."""
+def _period(screen: Screen) -> tuple[datetime, datetime]:
+    """The period that the address asks for; `InvalidInput` names the day that makes it none."""
     given = screen.request.query_params
     zone = screen.console.zone
     midnight = datetime.combine(screen.product.store.now().astimezone(zone).date(), time(), zone)
     text = given.get("days", "")
     days = int(text) if text in {str(d) for d in _PERIODS} else _USUAL
-    until = _day(screen, given.get("to", ""), 1) or midnight + timedelta(days=1)
-    since = _day(screen, given.get("from", ""), 0) or until - timedelta(days=days)
-    if not timedelta(0) < until - since <= _LONGEST:
-        since = until - timedelta(days=days)
-    names = {name: given.get(name, "")[:60] for name in ("team", "category", "severity")}
-    return Slice(since, until, str(zone), **names)
-
-
-def _day(screen: Screen, text: str, later: int) -> datetime | None:
-    try:
-        day = datetime.fromisoformat(text).date() + timedelta(days=later)
-        made = datetime.combine(day, time(), screen.console.zone)
-        return made if 2000 <= made.year < 2200 else None
-    except (ValueError, OverflowError):
-        return None
+    until = day_of(given.get("to", ""), zone, "to", later=1) or midnight + timedelta(days=1)
+    since = day_of(given.get("from", ""), zone, "from") or until - timedelta(days=days)
+    if since >= until:
+        raise InvalidInput(N_("The period must not end before it begins."), "from")
+    if until - since > _LONGEST:
+        raise InvalidInput(N_("Look at three years at most."), "from")
+    return since, until
 
 
 def _told(screen: Screen, work: Work) -> Told:
-    of = Choices(work.policy, screen.speech).of
-    upheld = screen.request.query_params.get("upheld") == "yes"
-    return Told(work, _slice(screen), screen.speech, screen.label, dict(of["category"]), dict(of["root_cause"]), upheld)
+    of, given = Choices(work.policy, screen.speech).of, screen.request.query_params
+    names = {name: given.get(name, "")[:60] for name in ("team", "category", "severity")}
+    since, until = _period(screen)
+    part = Slice(since, until, str(screen.console.zone), **names)
+    upheld = given.get("upheld") == "yes"
+    return Told(work, part, screen.speech, screen.label, dict(of["category"]), dict(of["root_cause"]), upheld)
 
 
 def _address(screen: Screen, tab: str) -> str:
@@ -76,28 +74,31 @@ def _address(screen: Screen, tab: str) -> str:
 @router.get("/dashboards/causes")
 @router.get("/dashboards/satisfaction")
 def show(screen: Overseer) -> Response:
-    """One tab."""
+    """One tab; no figures of another period than the one that was asked for."""
     tab = screen.request.url.path.rpartition("/")[2]
     tab = tab if tab in TABS else ""
+    faults: dict[str, str] = {}
+    shown: dict[str, Any] = {"tiles": [], "panels": []}
     with screen.reading() as work:
-        told = _told(screen, work)
-        tiles, panels = TABS[tab][1](told)
         teams = board.teams(work)
+        try:
+            told = _told(screen, work)
+        except InvalidInput as error:
+            faults = fields.faults(error.problems, screen.speech)
+        else:
+            tiles, panels = TABS[tab][1](told)
+            shown = {"tiles": tiles, "panels": panels, "cell": told.cell}
     return screen.page(
         "dashboards.html",
+        HTTPStatus.UNPROCESSABLE_ENTITY if faults else HTTPStatus.OK,
+        faults=faults,
         tab=tab,
         tabs=[(_address(screen, key), screen.speech.say(name), None) for key, (name, _) in TABS.items()],
         current=_address(screen, tab),
-        part=told.part,
-        upheld=told.upheld,
         patterns=PATTERNS,
         **_filters(screen, teams),
-        **_shown(told, tiles, panels),
+        **shown,
     )
-
-
-def _shown(told: Told, tiles: list[Tile], panels: list[Panel]) -> dict[str, Any]:
-    return {"tiles": tiles, "panels": panels, "cell": told.cell}
 
 
 def _filters(screen: Screen, teams: list[str]) -> dict[str, Any]:
@@ -113,6 +114,7 @@ def _filters(screen: Screen, teams: list[str]) -> dict[str, Any]:
             ("category", screen.speech.say(N_("Category")), of["category"]),
             ("severity", screen.speech.say(N_("Severity")), [(s.value, screen.label("severity", s)) for s in Severity]),
         ],
+        "upheld": given.get("upheld") == "yes",
         "chosen": {name: given.get(name, "") for name in ("team", "category", "severity")},
         "kept": urlencode([(k, v) for k, v in given.multi_items() if k not in ("panel", "tab", "lang") and v]),
     }

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, time, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 from urllib.parse import urlencode
 from uuid import UUID
@@ -12,15 +12,17 @@ from fastapi.responses import Response
 from sqlmodel import col, select
 
 from complaints.domain.errors import ComplaintsError, InvalidInput, NotFound
-from complaints.domain.vocabulary import Channel, Flag, Role, Severity, Status, StepState
-from complaints.services import access, actions, inbox, opening, savedviews, steps
+from complaints.domain.vocabulary import Channel, Flag, Role, Severity, Status
+from complaints.services import access, actions, casefile, inbox, opening, savedviews, steps
 from complaints.services.inbox import MOST_COUNTED, Listing, Query, Sort, View
 from complaints.store.tables import Person
 from complaints.store.unit import Work
+from web.console import case, case_steps
 from web.console.fields import Choices
 from web.console.pages import Screen
 from web.console.route import PageRoute, said_of
 from web.console.seat import Caseworker, Entries, Staff
+from web.console.when import day_of
 from web.language import N_
 
 router = APIRouter(route_class=PageRoute)
@@ -73,9 +75,8 @@ def _person(text: str) -> UUID | None:
 
 def _day(screen: Screen, text: str, later: int) -> datetime | None:
     try:
-        day = datetime.fromisoformat(text).date() + timedelta(days=later)
-        return datetime.combine(day, time(), screen.console.zone)
-    except ValueError:
+        return day_of(text, screen.console.zone, "", later=later)
+    except InvalidInput:
         return None
 
 
@@ -86,7 +87,7 @@ def show(screen: Staff) -> Response:
     with screen.reading() as work:
         newest = inbox.newest(work)
         found = inbox.listing(work, query, after=after)
-        counts = _counts(screen, work)
+        counts = _counts(screen, work, query, found)
         people = _colleagues(work)
         views = savedviews.seen(work)
     filters = _choices(screen, people)
@@ -158,18 +159,24 @@ def _colleagues(work: Work) -> list[Any]:
     return list(work.session.exec(people).all())
 
 
-def _counts(screen: Screen, work: Work) -> dict[View, int]:
-    """How much each view holds, counted anew after some seconds, or when this person has done something here."""
+def _counts(screen: Screen, work: Work, query: Query, found: Listing) -> dict[View, int]:
+    """How much each view holds, counted anew after some seconds, or when this person did something (`Screen.go`)."""
     known, me, now = screen.console.counts, screen.seat.person.id, work.now
+    at: datetime | None
+    counts: dict[View, int]
     at, counts = known.get(me, (None, {}))
     if at is None or now - at > _COUNTS_LAST:
         counts = inbox.counts(work)
         known[me] = (now, counts)
+    if _whole(query) and not screen.request.query_params.get("after"):  # the list itself is newer than the count
+        here = len(found.lines)
+        counts = {**counts, query.view: max(counts[query.view], here + 1) if found.after else here}
     return counts
 
 
-def _recount(screen: Screen) -> None:
-    screen.console.counts.pop(screen.seat.person.id, None)
+def _whole(query: Query) -> bool:
+    """Nothing narrows the view."""
+    return query == Query(view=query.view, sort=query.sort)
 
 
 def _total(screen: Screen, query: Query, found: Listing, counts: dict[View, int]) -> str:
@@ -177,7 +184,7 @@ def _total(screen: Screen, query: Query, found: Listing, counts: dict[View, int]
     say, here = screen.speech.say, len(found.lines)
     if not found.after and not screen.request.query_params.get("after"):
         return say(N_("%(here)s in all"), here=here)
-    if query == Query(view=query.view, sort=query.sort):
+    if _whole(query):
         many = counts[query.view]
         return say(N_("%(here)s of %(many)s"), here=here, many=many if many <= MOST_COUNTED else f"{MOST_COUNTED}+")
     return (
@@ -214,7 +221,7 @@ def rows(screen: Staff) -> Response:
     with screen.reading() as work:
         newest = inbox.newest(work)
         found = inbox.listing(work, query, after=after)
-        counts = _counts(screen, work)
+        counts = _counts(screen, work, query, found)
     return screen.fragment(
         "inbox_rows.html",
         query=query,
@@ -233,14 +240,14 @@ def rows(screen: Staff) -> Response:
 @router.post("/inbox/claim/{reference}")
 def claim(screen: Caseworker, reference: str) -> Response:
     """Take the task that is due, and go there."""
-    with screen.work() as work:
+    with screen.reading() as work:
         complaint = access.see(work, reference)
-        due = [s for s in opening.open_steps(work, complaint) if s.role != Role.COMPLAINANT]
+        ours = [s for s in opening.open_steps(work, complaint) if s.role != Role.COMPLAINANT]
+        due = casefile.tasks(work, complaint, ours)
         if not due:
             raise NotFound("task", reference)
-        steps.claim(work, due[0].id)
-    _recount(screen)
-    return screen.go(f"/console/complaints/{complaint.reference}", screen.speech.say(N_("The task is yours.")))
+    said, tone = case_steps.handed(screen, due[0].step.id, take=True)
+    return case.onward(screen, reference, said, tone=tone)
 
 
 @router.post("/inbox/bulk")
@@ -259,7 +266,6 @@ def bulk(screen: Caseworker, entries: Entries) -> Response:
             done += 1
         except ComplaintsError as error:
             refused.append(f"{reference}: {said_of(screen.speech, error)}")
-    _recount(screen)
     said = screen.speech.say(_BULK[action], count=done)
     if refused:
         said += " " + screen.speech.say(N_("Not possible for %(count)s:"), count=len(refused))
@@ -276,8 +282,9 @@ def _one_of_many(work: Work, reference: str, action: str, entries: Any) -> None:
     elif action == "escalate":
         actions.act(work, complaint.reference, "escalate", {"reason": reason})
     else:
-        held = [s for s in opening.open_steps(work, complaint) if s.state == StepState.CLAIMED]
+        held = [s for s in opening.open_steps(work, complaint) if s.assignee_id is not None]
         if not held:
-            raise InvalidInput("nobody has taken a task of this complaint", "ref")
-        for step in held:
+            raise InvalidInput(N_("Nobody has a task of this complaint."), "ref")
+        mine = [s for s in held if str(s.assignee_id) == work.actor.id]
+        for step in mine or held:  # what a colleague has stands in nobody's way; a lead may give back for others
             steps.release(work, step.id)

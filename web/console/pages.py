@@ -134,6 +134,7 @@ class Screen:
                 density=preferences.get("density", "normal"),
                 path=self.request.url.path,
                 here=_here(self.request),
+                in_language=lambda code: urlencode({**self.request.query_params, "lang": code}),
                 **values,
             )
         )
@@ -156,6 +157,8 @@ class Screen:
         """Elsewhere, by GET, so that a reload repeats nothing; `say` is shown there once. Only to our own pages."""
         response = RedirectResponse(own(path), HTTPStatus.SEE_OTHER)
         if say:
+            if self._seat is not None:  # something was done: how much there is of it is counted anew
+                self.console.counts.pop(self._seat.person.id, None)
             packed = base64.urlsafe_b64encode(json.dumps([tone, say[:600]]).encode()).decode()
             self.browser.jar.put(response, _FLASH, packed, seconds=60)
         return self.dressed(response)

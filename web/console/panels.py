@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from functools import cached_property
+from typing import Literal
 from zoneinfo import ZoneInfo
 
 from babel.dates import format_date
@@ -14,7 +15,7 @@ from babel.numbers import format_decimal, format_percent
 from babel.units import format_unit
 from markupsafe import Markup
 
-from complaints.domain.vocabulary import SEVERITIES
+from complaints.domain.vocabulary import SEVERITIES, Language
 from complaints.services import figures
 from complaints.services.figures import AGES, AHEAD, InTime, Slice
 from complaints.store.unit import Work
@@ -84,7 +85,9 @@ class Told:
     def length(self, days: float) -> str:
         """How long, in the largest unit of which it has at least one: `2.5 days`, `3 hours`."""
         unit, factor = _unit(days)
-        said = format_unit(days * factor, f"duration-{unit}", format="#,##0.#", locale=self.speech.locale)
+        # babel knows no long form of 天
+        form: Literal["long", "short"] = "short" if self.speech.language is Language.ZH else "long"
+        said = format_unit(days * factor, f"duration-{unit}", form, format="#,##0.#", locale=self.speech.locale)
         return str(said)
 
     def share(self, value: float) -> str:
@@ -106,9 +109,16 @@ class Told:
         return self.day(value) if isinstance(value, date) else str(value)
 
     def day(self, value: date) -> str:
-        """A short date."""
+        """A short date; with its year where the period has a day twice."""
         pattern = "M月d日" if self.speech.language == "zh-CN" else "d MMM"
+        if self.long:
+            pattern = f"y年{pattern}" if self.speech.language == "zh-CN" else f"{pattern} y"
         return str(format_date(value, pattern, locale=self.speech.locale))
+
+    @property
+    def long(self) -> bool:
+        """More than a year."""
+        return self.part.until - self.part.since > timedelta(days=366)
 
     def month(self, value: date) -> str:
         """A month."""

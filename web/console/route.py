@@ -12,8 +12,9 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import Response
 from fastapi.routing import APIRoute
 from sqlalchemy.exc import SQLAlchemyError
+from starlette.routing import Match
 
-from complaints.domain.errors import ActionNotAllowed, ComplaintsError, InvalidInput, NotFound, NotOpen
+from complaints.domain.errors import ActionNotAllowed, ComplaintsError, FieldProblem, InvalidInput, NotFound, NotOpen
 from complaints.domain.reference import parse
 from web import problems
 from web.browser import Browsers
@@ -22,7 +23,7 @@ from web.console.pages import Screen
 from web.console.resume import ask
 from web.console.seat import FORGED, SAFE, ChangePassword, Forged, SignInFirst, seat_of
 from web.language import N_, Speech
-from web.spoken_errors import spoken
+from web.spoken_errors import fault, spoken
 
 logger = logging.getLogger("web")
 
@@ -84,9 +85,22 @@ async def told(request: Request, answer: problems.Answer) -> Response:
             screen = Screen(request, await seat_of(request))
         except SQLAlchemyError:
             screen = Screen(request)
+    if answer.status == HTTPStatus.METHOD_NOT_ALLOWED and request.method == "GET":
+        return screen.go(_above(request))
     page = _page(screen, answer, spoken(screen.speech.language, answer.detail))
     page.headers.update(answer.headers)
     return page
+
+
+def _above(request: Request) -> str:
+    """The page that the address of a form belongs to: whoever goes there by a link, the address bar or another language
+    stands before a form that was refused, and a form is sent to where no page is."""
+    path = request.url.path
+    while True:
+        path = path.rpartition("/")[0]
+        scope = {**request.scope, "path": path, "method": "GET"}
+        if any(route.matches(scope)[0] is Match.FULL for route in request.app.routes):
+            return f"{path}?{request.url.query}" if request.url.query else path
 
 
 def _page(screen: Screen, answer: problems.Answer, said: str) -> Response:
@@ -112,6 +126,14 @@ def said_of(speech: Speech, error: Exception) -> str:
             return speech.say(said, reference=error.reference, status=label("status", error.status))
         case Forged():
             return speech.say(FORGED)
+        case InvalidInput():
+            return speech.sentences(*(_wrong(label, problem) for problem in error.problems))
         case ComplaintsError():
             return spoken(speech.language, str(error))
     return ""
+
+
+def _wrong(label: Labels, problem: FieldProblem) -> str:
+    """A field by its name on the screen, where it has one, and what is wrong with it."""
+    said, name = fault(label.speech.language, problem), label("field", problem.field)
+    return said if name == problem.field else label.speech.pair(name, said)

@@ -3,14 +3,37 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, datetime, time, timedelta
+from zoneinfo import ZoneInfo
 
 from babel.dates import format_timedelta
 
+from complaints.domain.errors import InvalidInput
 from web.language import N_, Speech
 
 #: A deadline this near is worth a warning, where the clock itself does not say.
 NEAR = timedelta(hours=24)
+
+
+#: Days of other years are slips of the hand; some of them neither Python nor PostgreSQL can reckon with.
+_YEARS = range(1900, 9999)
+NO_DATE = N_("Write a date, such as 2026-11-30.")
+
+
+def day_of(text: str, zone: ZoneInfo, field: str, *, later: int = 0) -> datetime | None:
+    """The beginning of the day that somebody entered, or of one so many days `later`; None where nothing was.
+
+    `InvalidInput` names the `field` of what is no date, or none of our time.
+    """
+    if not text:
+        return None
+    try:
+        day = date.fromisoformat(text)
+    except ValueError:
+        raise InvalidInput(NO_DATE, field) from None
+    if day.year not in _YEARS:
+        raise InvalidInput(NO_DATE, field)
+    return datetime.combine(day + timedelta(days=later), time(), zone)
 
 
 @dataclass(frozen=True)

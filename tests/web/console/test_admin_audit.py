@@ -8,10 +8,12 @@ from typing import Any
 
 import pytest
 from sqlalchemy import text
+from sqlmodel import select
 
 from complaints.domain.ports import SYSTEM
 from complaints.domain.vocabulary import Role
-from complaints.services import administration, trail
+from complaints.services import administration, people, personnel, trail
+from complaints.store.tables import WebSession
 from tests.web.console.casework import Desk
 from tests.web.console.conftest import Browser, Office, text_of
 
@@ -73,10 +75,72 @@ def test_pages_follow_one_another_without_gap_or_repeat(office: Office, auditor:
     path = "/console/admin/audit?log=admin&kind=person_changed"
     while path:
         page = auditor.get(path).text
-        seen += re.findall(r"<td>(p\d{3})</td>", page)
+        seen += re.findall(r">(p\d{3})</td>", page)
         onward = re.search(r'href="([^"]+)" rel="next"', page)
         path = onward[1].replace("&amp;", "&") if onward else ""
     assert seen == [f"p{n:03}" for n in reversed(range(250))]
+
+
+def test_without_a_first_day_pages_and_file_have_all_of_it(
+    office: Office, auditor: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Who empties the first day asks for everything: the next page and the file must not fall back to a week."""
+    references = [office.complain() for _ in range(2)]
+    monkeypatch.setattr(trail, "PAGE", 3)
+    monkeypatch.setattr(trail.of_cases, "__defaults__", (None, 3))
+    later = office.product.store.now() + timedelta(days=30)
+    monkeypatch.setattr(office.product.store, "now", lambda: later)
+    with office.product.store.work(SYSTEM) as work:
+        for session in work.session.exec(select(WebSession)).all():
+            session.expires_at, session.seen_at = later + timedelta(days=1), later
+            work.session.add(session)
+    first = auditor.get("/console/admin/audit?log=cases&person=&object=&kind=received&start=&end=")
+    assert rows(first) == 2
+    file = re.search(r'href="(/console/admin/audit.csv[^"]+)"', first.text)
+    assert file
+    told = auditor.get(file[1].replace("&amp;", "&")).text
+    assert all(reference in told for reference in references)
+    page = auditor.get("/console/admin/audit?start=").text
+    onward = re.search(r'href="([^"]+)" rel="next"', page)
+    assert onward
+    assert rows(auditor.get(onward[1].replace("&amp;", "&"))) > 0
+    assert rows(auditor.get("/console/admin/audit")) == 0, "nothing happened this week"
+
+
+def test_administration_is_told_in_words_of_both_languages(office: Office, auditor: Browser) -> None:
+    li = office.hire("li", Role.AGENT)
+    at = office.product.store.now()
+    with office.product.store.work(SYSTEM) as work:
+        personnel.set_absence(work, li.id, at, at + timedelta(days=2))
+        personnel.set_active(work, li.id, False)
+        people.create_key(work, "Shop", ["complaints:submit"], valid_for=timedelta(days=3))
+        administration.note(work, "intent_replayed", "notify:1", {"kind": "notify"})
+    for language, words in (
+        (
+            "en",
+            (
+                "Away from: – → ",
+                "In use: Yes → No",
+                "May: Submit complaints",
+                "Kind: Letter",
+                "Teams: Customer service",
+            ),
+        ),
+        ("zh-CN", ("缺勤开始：– → ", "是 → 否", "提交投诉", "信函", "客户服务")),
+    ):
+        auditor.web.cookies.set("lang", language)
+        said = text_of(auditor.get("/console/admin/audit?log=admin").text)
+        for part in words:
+            assert part in said
+        for raw in ("absent_", "True", "False", "complaints:submit", "+00:00", "+08:00", "expires_at"):
+            assert raw not in said
+
+
+@pytest.mark.parametrize("query", ["end=9999-12-31", "start=0001-01-01", "end=9999-12-30"])
+def test_a_year_that_cannot_be_meant_is_told(auditor: Browser, query: str) -> None:
+    answer = auditor.get(f"/console/admin/audit?{query}")
+    assert answer.status_code == 422
+    assert "Write a date, such as 2026-11-30." in text_of(answer.text)
 
 
 def test_what_is_hidden_from_somebody_is_hidden_in_the_trail(office: Office) -> None:

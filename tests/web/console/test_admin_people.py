@@ -108,7 +108,11 @@ def test_absence_runs_from_the_first_day_to_the_end_of_the_last(office: Office) 
     wrong = admin.post(f"{path}/absence", absent_from="2026-12-31", absent_until="2026-12-24")
     assert wrong.status_code == 422
     assert 'value="2026-12-24"' in wrong.text
-    assert admin.post(f"{path}/absence", absent_from="soon", absent_until="").status_code == 422
+    for first, last in (("soon", ""), ("0001-01-01", ""), ("2026-12-24", "9999-12-31")):
+        wrong = admin.post(f"{path}/absence", absent_from=first, absent_until=last)
+        assert wrong.status_code == 422
+        assert "Write a date, such as 2026-11-30." in text_of(wrong.text)
+        assert admin.get(path).status_code == 200
     assert admin.post(f"{path}/absence", absent_from="", absent_until="").status_code == 303
     assert office.person("li").absent_from is None
 

@@ -63,6 +63,18 @@ def test_a_note_sent_twice_is_one_note(office: Office, agent: Browser) -> None:
     assert 'id="text-error"' in empty.text
 
 
+def test_other_words_or_another_action_from_the_same_page_count(office: Office, agent: Browser) -> None:
+    """A page can stand open: what is sent from it later is no double click, and must not be said to be done in vain."""
+    reference = office.complain()
+    once = hidden(agent.get(f"/console/complaints/{reference}").text, "once")
+    called, asked = "Called the depot", "They call back"
+    for action, words in (("add_note", called), ("add_note", asked), ("add_message", called)):
+        agent.post(f"/console/complaints/{reference}/do/{action}", text=words, once=once)
+    assert count(office, Message, body=called, audience="internal") == 1
+    assert count(office, Message, body=asked, audience="internal") == 1
+    assert count(office, Message, body=called, audience="complainant") == 1
+
+
 def test_a_message_goes_to_the_customer(office: Office, agent: Browser) -> None:
     reference = office.complain()
     assert agent.post(f"/console/complaints/{reference}/do/add_message", text="We are on it.").status_code == 303

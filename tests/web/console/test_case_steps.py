@@ -95,6 +95,39 @@ def test_a_draft_is_kept_shown_and_gone_with_the_step(desk: Desk) -> None:
     assert desk.step(StepKind.TRIAGE).draft == {}
 
 
+def test_what_was_refused_is_there_again_after_looking_elsewhere(desk: Desk) -> None:
+    """The page of a refused form has an address without a page: every link on it leads away from the entries."""
+    seen = hidden(desk.li.get(desk.path).text, "draft_seen")
+    refused = desk.li.post(desk.at(StepKind.TRIAGE), decision="reject", severity="minor", draft_seen=seen)
+    assert refused.status_code == 422
+    assert "Draft of Li Na, kept at" in text_of(refused.text)
+    page = desk.li.get(desk.path).text
+    assert '<option value="minor" selected>' in page
+    assert 'value="reject" checked' in page
+    again = {"decision": "reject", "reason": "Not ours.", "draft_seen": hidden(refused.text, "draft_seen")}
+    assert desk.li.post(desk.at(StepKind.TRIAGE), **again).status_code == 303
+
+
+def test_what_is_too_much_for_a_draft_is_refused_all_the_same(desk: Desk) -> None:
+    refused = desk.li.post(desk.at(StepKind.TRIAGE), decision="reject", reason="x" * 200_001)
+    assert refused.status_code == 422
+    assert 'id="reason-error"' in refused.text
+    assert desk.step(StepKind.TRIAGE).draft == {}
+
+
+def test_what_somebody_emptied_stays_empty(desk: Desk) -> None:
+    """What the case knows already fills a new form, not one in which it was taken out."""
+    desk.to_approval()
+    desk.do("bo", StepKind.APPROVAL, decision="send_back", reason="Ask the carrier, too.")
+    page = desk.li.get(desk.path).text
+    assert ">\nIt leaks: no seal.</textarea>" in page
+    kept = desk.li.post(f"{desk.at(StepKind.INVESTIGATION)}/draft", finding="upheld", summary="", draft_seen="")
+    assert kept.status_code == 303
+    page = desk.li.get(desk.path).text
+    assert ">\nIt leaks: no seal.</textarea>" not in page
+    assert 'value="upheld" checked' in page
+
+
 def test_nobody_writes_over_a_colleagues_draft_unseen(desk: Desk) -> None:
     at = desk.at(StepKind.TRIAGE)
     desk.bo.post(f"{at}/draft", reason="Bo's thought", draft_seen="")
@@ -176,11 +209,11 @@ def test_the_letter_is_checked_shown_and_sent(desk: Desk) -> None:
     assert 'class="lacks"' in check.text
     assert "&lt;b&gt;Dear" in check.text
     assert f"[{desk.reference}] Our response to your complaint" in check.text
+    body = drafts.of(desk.step(StepKind.RESPONSE)).entries["body"] + "\nYours"
     short = desk.li.post(at, body="Too short.")
     assert short.status_code == 422
     assert "The letter still lacks: The reference" in text_of(short.text)
     assert ">\nToo short.</textarea>" in short.text
-    body = drafts.of(desk.step(StepKind.RESPONSE)).entries["body"] + "\nYours"
     assert desk.li.post(at, body=body).status_code == 303
     assert desk.case().status == "confirming"
     with desk.office.product.store.reading(SYSTEM) as work:

@@ -15,11 +15,15 @@ from sqlmodel import col, select
 
 from complaints.domain.ports import SYSTEM
 from complaints.domain.vocabulary import Language, Role
+from complaints.services import routing
+from complaints.services.figures import Slice
 from complaints.store.columns import new_id
 from complaints.store.tables import Clock, Complaint, Survey
 from tests.web.console.conftest import Browser, Office, text_of
 from web.console import charts
 from web.console.charts import Series
+from web.console.labels import Labels
+from web.console.panels import Told
 from web.language import Speech
 
 ENGLISH = Speech(Language.EN, ZoneInfo("Asia/Shanghai"), "console")
@@ -154,14 +158,59 @@ def test_every_tab_has_named_pictures_tables_and_files(chief: Browser, cases: li
     assert ("Dashboards" in page) is (lang == "en")
 
 
-@pytest.mark.parametrize(
-    "query", ["days=x", "from=2026-13-45", "from=2030-01-01&to=2020-01-01", "severity=' or 1=1 --"]
-)
+@pytest.mark.parametrize("query", ["days=x", "severity=' or 1=1 --", "from=&to="])
 def test_odd_addresses_narrow_nothing_or_everything(chief: Browser, query: str) -> None:
     for tab in TABS:
         assert chief.get(f"/console/dashboards{tab}?{query}").status_code == 200
     assert chief.get("/console/dashboards/export.csv?tab=nothing").status_code == 404
     assert chief.get("/console/dashboards/export.csv?panel=nothing").status_code == 404
+
+
+@pytest.mark.parametrize(
+    ("query", "said"),
+    [
+        ("from=2026-13-45", "Write a date, such as 2026-11-30."),
+        ("to=9999-12-31", "Write a date, such as 2026-11-30."),
+        ("from=2030-01-02&to=2030-01-01", "The period must not end before it begins."),
+        ("from=2020-01-01&to=2023-12-31", "Look at three years at most."),
+    ],
+)
+def test_no_figures_are_shown_of_another_period_than_was_asked_for(chief: Browser, query: str, said: str) -> None:
+    for path in ("/console/dashboards", "/console/dashboards/satisfaction", "/console/dashboards/export.csv"):
+        answer = chief.get(f"{path}?{query}")
+        assert answer.status_code == 422
+        assert said in text_of(answer.text)
+        assert 'class="tiles"' not in answer.text or "<strong>" not in answer.text.partition('class="tiles"')[2]
+    assert chief.get("/console/dashboards?from=2030-01-01&to=2030-01-01").status_code == 200
+
+
+@pytest.mark.parametrize("language", list(Language))
+@pytest.mark.parametrize(
+    ("days", "english", "chinese"), [(2.5, "days", "天"), (0.2, "hours", "小时"), (0.01, "minutes", "分钟")]
+)
+def test_lengths_are_said_in_the_readers_language(
+    office: Office, chief: Browser, language: Language, days: float, english: str, chinese: str
+) -> None:
+    speech = Speech(language, ZoneInfo("Asia/Shanghai"), "console")
+    with office.product.store.reading(routing.as_actor(office.person("max"))) as work:
+        part = Slice(now(office) - timedelta(days=1), now(office), "Asia/Shanghai")
+        said = Told(work, part, speech, Labels(speech), {}, {}).length(days)
+    assert said.endswith(english if language is Language.EN else chinese)
+    assert "duration" not in said
+
+
+def test_days_of_more_than_a_year_are_told_with_their_year(chief: Browser) -> None:
+    page = text_of(chief.get("/console/dashboards?from=2025-01-01&to=2026-11-30").text)
+    assert "1 Mar 2025" in page
+    assert "1 Mar 2026" in page
+    assert "1 Mar 2026" not in text_of(chief.get("/console/dashboards?from=2026-01-01&to=2026-11-30").text)
+
+
+def test_more_lines_than_colours_are_told_apart_by_their_marks() -> None:
+    drawn = charts.lines(ENGLISH, "l", ["a"], [Series(str(n), [n]) for n in range(9)], str)
+    marks = re.findall(r'class="mark (m\d)" d="([^"]+)"', drawn)
+    shapes = {(colour, re.sub(r"[-\d.]+", "", path)) for colour, path in marks}
+    assert len(shapes) == 9
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from complaints.domain.ports import SYSTEM
 from complaints.domain.vocabulary import Role, StepKind
 from complaints.services import actions, board, inbox, opening, routing, steps, walk
 from complaints.store.tables import Complaint, SavedView
-from tests.web.console.casework import Desk
+from tests.web.console.casework import TEAMS, Desk
 from tests.web.console.conftest import Browser, Office, text_of
 
 
@@ -91,7 +91,16 @@ def test_filters_narrow_and_unknown_ones_do_not_break(office: Office, team: str)
     assert len(refs(browser.get("/console/inbox?view=all&status=&severity=").text)) == 1
     assert len(refs(browser.get("/console/inbox?view=all&from=2000-01-01&to=2999-01-01").text)) == 1
     assert refs(browser.get("/console/inbox?view=all&from=2999-01-01").text) == []
-    for odd in ("view=x", "sort=x", "assignee=x", "from=x", "status=x", "severity=' or"):
+    for odd in (
+        "view=x",
+        "sort=x",
+        "assignee=x",
+        "from=x",
+        "to=9999-12-31",
+        "from=0001-01-01",
+        "status=x",
+        "severity=' or",
+    ):
         assert browser.get(f"/console/inbox?{odd}").status_code == 200, odd
     assert browser.get("/console/inbox?after=garbage").status_code == 422
 
@@ -108,7 +117,7 @@ def test_many_at_once_and_what_cannot_be_done_is_named(office: Office, team: str
     assert "C26-999999-9" in said
     assert refs(browser.get("/console/inbox?view=mine").text) == mine
     browser.post("/console/inbox/bulk", ref=mine, do="escalate", reason="", back="/console/inbox")
-    assert "Not possible for 1" in text_of(browser.get("/console/inbox").text)
+    assert f"Not possible for 1: {mine[0]}: Reason: Fill this in." in text_of(browser.get("/console/inbox").text)
 
 
 def test_saved_views_are_private_unless_a_lead_shares_them(office: Office, team: str) -> None:
@@ -193,6 +202,22 @@ def test_new_work_is_noticed(office: Office, team: str, monkeypatch: Any) -> Non
     assert len(refs(browser.get("/console/inbox/rows?view=all").text)) == 2
 
 
+def test_the_number_at_a_view_is_that_of_its_list(office: Office, team: str) -> None:
+    """Counts are kept for some seconds; a list beside them that says otherwise would make both doubtful."""
+    browser = office.browser("li", Role.AGENT, teams=(team,))
+
+    def counted(view: str) -> dict[str, str]:
+        page = browser.get(f"/console/inbox?view={view}").text
+        return dict(re.findall(r'data-count="(\w+)">(\d+)<', page))
+
+    assert counted("all")["all"] == "1"
+    reference = office.complain(complainant={"name": "New", "email": "new@example.com"})
+    assert counted("all")["all"] == "2"
+    assert counted("mine")["mine"] == "1"
+    browser.post(f"/console/complaints/{reference}/do/assign", person=str(office.hire("bo", Role.AGENT).id))
+    assert counted("all")["mine"] == "0", "one's own doings are counted at once, wherever they were done"
+
+
 def test_taking_a_task_from_the_list(office: Office, team: str) -> None:
     browser = office.browser("li", Role.AGENT, teams=(team,))
     [reference] = refs(browser.get("/console/inbox?view=team").text)
@@ -200,6 +225,48 @@ def test_taking_a_task_from_the_list(office: Office, team: str) -> None:
     assert answer.headers["location"] == f"/console/complaints/{reference}"
     assert refs(browser.get("/console/inbox?view=mine").text) == [reference]
     assert browser.post("/console/inbox/claim/C26-999999-9").status_code in (404, 422)
+
+
+def test_taking_from_the_list_takes_the_task_that_the_list_shows(desk: Desk) -> None:
+    """Not the one that was opened first: a request of more time may wait beside it for somebody else."""
+    desk.to_investigation()
+    desk.ask_for_time()
+    remedies = [{"kind": "refund", "description": "The price of the flat", "amount": "90000"}]
+    desk.do("li", StepKind.INVESTIGATION, finding="upheld", summary="It leaks: no seal.", remedies=remedies)
+    with desk.office.product.store.work(SYSTEM) as work:
+        walk.decide(work, desk.case().id)
+    pat = desk.office.browser("pat", Role.APPROVER, teams=TEAMS, name="Pat")
+    assert "Task: Approval" in text_of(pat.get("/console/inbox?view=team").text)
+    answer = pat.post(f"/console/inbox/claim/{desk.reference}")
+    assert (answer.status_code, answer.headers["location"]) == (303, desk.path)
+    assert desk.step(StepKind.APPROVAL).assignee_id == desk.office.person("pat").id
+    late = desk.office.browser("ron", Role.APPROVER, teams=TEAMS)
+    answer = late.post(f"/console/inbox/claim/{desk.reference}")
+    assert (answer.status_code, answer.headers["location"]) == (303, desk.path)
+    assert "is already claimed by Pat" in text_of(late.get(desk.path).text)
+
+
+def test_giving_back_gives_ones_own_and_what_was_only_assigned(desk: Desk) -> None:
+    desk.to_investigation()
+    desk.ask_for_time()
+    for login, kind in (("li", StepKind.INVESTIGATION), ("bo", StepKind.EXTENSION)):
+        with desk.office.product.store.work(desk.actor(login)) as work:
+            steps.claim(work, desk.step(kind).id)
+
+    def give_back() -> str:
+        desk.li.post("/console/inbox/bulk", ref=[desk.reference], do="release", back="/console/inbox")
+        return text_of(desk.li.get("/console/inbox").text)
+
+    assert "Given back to the team: 1." in give_back()
+    assert desk.step(StepKind.INVESTIGATION).assignee_id is None
+    assert desk.step(StepKind.EXTENSION).assignee_id == desk.office.person("bo").id
+    with desk.office.product.store.work(desk.actor("bo")) as work:
+        actions.act(work, desk.reference, "assign", {"person": str(desk.office.person("li").id)})
+    assert "Given back to the team: 1." in give_back()
+    with desk.office.product.store.work(desk.actor("bo")) as work:
+        steps.release(work, desk.step(StepKind.EXTENSION).id)
+    desk.li.web.cookies.set("lang", "zh-CN")
+    assert "该投诉没有已分派或已领取的任务。" in give_back()
 
 
 def test_how_many_there_are_is_said_and_nothing_is_counted_for_it(

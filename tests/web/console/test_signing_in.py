@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
+from html import unescape
 from typing import Any
 
 from fastapi.testclient import TestClient
@@ -120,6 +121,33 @@ def test_what_was_sent_after_the_session_ended_is_kept_and_sent_again(office: Of
     assert resumed.status_code == 200
     assert 'action="/console/account/look"' in resumed.text
     assert 'name="theme" value="dark"' in resumed.text
+
+
+def test_the_other_language_keeps_what_was_sent_and_where_one_was_going(desk: Desk) -> None:
+    """Whose record says another language than their browser meets a page in the wrong one."""
+    csrf, web = desk.li.csrf, desk.li.web
+    web.cookies.clear()
+    door = web.get(web.get(f"{desk.path}?step=x").headers["location"])
+    other = re.search(r'<a href="([^"]+)" lang="zh-CN">', door.text)
+    assert other
+    assert f'name="next" value="{desk.path}?step=x"' in web.get(unescape(other[1])).text
+    web.cookies.clear()
+    words = "It leaks,\nand nobody came."
+    asked = web.post(desk.at(StepKind.TRIAGE), data={"csrf": csrf, "decision": "reject", "reason": words})
+
+    def in_other(page: str) -> Any:
+        form = re.search(r'<form method="post" action="([^"]+lang=[^"]+)">(.*?)</form>', page, flags=re.S)
+        assert form
+        fields = dict(re.findall(r'name="([^"]+)" value="([^"]*)"', form[2]))
+        return web.post(form[1], data={name: unescape(value) for name, value in fields.items()})
+
+    chinese = in_other(asked.text)
+    assert (chinese.status_code, 'lang="zh-CN"' in chinese.text) == (401, True)
+    resumed = sign_in(web, "li", PASSWORD, chinese.text)
+    assert f'name="reason" value="{words}"' in resumed.text
+    english = in_other(resumed.text)
+    assert "Your session was over when you sent this" in english.text
+    assert f'name="reason" value="{words}"' in english.text
 
 
 def test_a_temporary_password_opens_a_locked_login(office: Office) -> None:

@@ -32,6 +32,20 @@ FindDuplicates = Callable[[Work, Complaint], list[Candidate]]
 LIKELY_DUPLICATE = 0.6
 
 
+def run_name(reference: str, number: int) -> str:
+    """What Prefect calls the first, second … run of a complaint."""
+    return reference if number == 1 else f"{reference} ({number})"
+
+
+def take_up(work: Work, complaint_id: UUID, run_id: UUID, name: str) -> Next | None:
+    """What the run should do, which has just begun or been woken; None where the complaint has another one: somebody
+    retried a run that was replaced, or started one by hand. (The next one may begin before the row has its id.)"""
+    complaint = work.session.get_one(Complaint, complaint_id)
+    if complaint.run_id in (None, run_id) or name == run_name(complaint.reference, complaint.run_round + 1):
+        return following(work, complaint)
+    return None
+
+
 def where(work: Work, complaint_id: UUID) -> Next:
     """What the flow run should do now."""
     return following(work, work.session.get_one(Complaint, complaint_id))

@@ -38,6 +38,20 @@ def row(desk: Desk, intent: UUID) -> Outbox:
         return session.get_one(Outbox, intent)
 
 
+def test_who_gets_a_task_is_told_when_it_is_due_not_the_acknowledgment(desk: Desk) -> None:
+    desk.sender.failures = [Retryable("a mail server that is slow with the acknowledgment")]
+    case = desk.submit()
+    assert desk.clocks(case)["default.ack"].state == "running"
+    (told,) = [i for i in desk.outbox(kind="notify") if i.payload["template"] == "step_assigned"]
+    desk.at += timedelta(minutes=1)
+    for intent in desk.dispatcher.sweep():
+        desk.dispatcher.act(intent)
+    due = desk.step(case, StepKind.INVESTIGATION).due_at
+    assert desk.clocks(case)["default.ack"].state == "met"
+    assert due is not None
+    assert told.payload["context"]["due_at"] == due.isoformat()
+
+
 # -- failing
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Container, Iterator, Mapping
 from dataclasses import dataclass
 from itertools import pairwise
@@ -13,7 +14,9 @@ from complaints.domain.businesstime import Unit
 from complaints.domain.calendars import window
 from complaints.domain.policy import PolicyBundle
 from complaints.domain.sla_policy import CalendarPolicy, ClockPolicy, Duration, Profile, RungPolicy
+from complaints.domain.validation import EMAIL, PATTERNS
 from complaints.domain.vocabulary import QUEUES
+from complaints.notify.render import kinds
 from config.policy_files import PolicyFiles, Problem, keys_of
 
 #: Events of the case log that clocks may start, stop, restart or continue on.
@@ -108,6 +111,9 @@ class _Checks:
 
     def sections(self) -> Iterator[Problem]:
         bundle, at, names = self.bundle, self.files.at, self.names
+        for team in bundle.routing.teams if self.own("routing.teams") else ():
+            if team.email and not re.match(EMAIL, team.email):
+                yield at("routing", team.email, f"team '{team.key}': {PATTERNS[EMAIL]}", team.email)
         for category in bundle.taxonomy.categories if self.own("taxonomy.categories") else ():
             if category.team not in names.teams:
                 yield at("taxonomy", category.team, f"category '{category.key}' names an unknown team")
@@ -130,6 +136,11 @@ class _Checks:
         for solution in bundle.lifecycle.solutions if self.own("lifecycle.solutions") else ():
             if solution.category not in names.categories:
                 yield at("lifecycle", solution.category, f"solution '{solution.key}' names an unknown category")
+        for kind in bundle.notifications.silent_kinds if self.own("notifications.silent_kinds") else ():
+            if kind == "acknowledgment":
+                yield at("notifications", kind, "an acknowledgment is owed to everybody; it cannot be silenced")
+            elif kind not in kinds():
+                yield at("notifications", kind, f"there are no letters of this kind; there are: {', '.join(kinds())}")
         for section, list_ in (
             ("taxonomy", "categories"),
             ("taxonomy", "root_causes"),

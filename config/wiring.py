@@ -147,8 +147,9 @@ class App:
     @cached_property
     def dispatcher(self) -> Dispatcher:
         """Acts on outbox rows."""
-        files = CaseFiles(self.blobs, self.settings.archive_url())
-        return Dispatcher(self.store, self.renderer, self.sender, self.runs, HttpHook(), self.tracking.url, files)
+        of, files = self.settings, CaseFiles(self.blobs, self.settings.archive_url())
+        links = self.tracking.url
+        return Dispatcher(self.store, self.renderer, self.sender, self.runs, HttpHook(), links, files, of.language)
 
     @cached_property
     def blobs(self) -> Blobs:

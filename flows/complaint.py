@@ -11,6 +11,8 @@ from typing import Any
 from uuid import UUID
 
 from prefect import flow
+from prefect.exceptions import Abort
+from prefect.runtime import flow_run
 from sqlalchemy.exc import SQLAlchemyError
 
 from complaints.domain.forms import FORMS
@@ -35,7 +37,9 @@ _TASKS: dict[Move, Any] = {
 async def complaint(complaint_id: str) -> None:
     """Handle the complaint with this id until it is archived."""
     case = UUID(complaint_id)
-    following: Next = await _patiently(tasks.look, case)
+    following: Next | None = await _patiently(tasks.take_up, case, UUID(str(flow_run.id)), flow_run.name)
+    if following is None:
+        raise Abort("the complaint has another run; this one would be its second")
     while following.move is not Move.END:
         await label(following.tags)
         if following.move is Move.WAIT:

@@ -9,8 +9,10 @@ from collections.abc import Callable
 from typing import Any
 from uuid import UUID
 
-from prefect import task
+from prefect import State, Task, task
+from prefect.client.schemas.objects import TaskRun
 from prefect.tasks import exponential_backoff
+from sqlalchemy.exc import SQLAlchemyError
 
 from complaints.crashpoints import reach
 from complaints.domain.errors import AlreadyDone, InvalidInput, Refusal
@@ -21,8 +23,18 @@ from complaints.services import closing, response, steps, walk
 from complaints.store.unit import Work
 from config.wiring import app
 
+
+def _once_more(_: Task[..., Any], run: TaskRun, __: State[Any]) -> bool:
+    """As often as policy says (`task_attempts`); what our database was away for, the flow does again."""
+    try:
+        return run.run_count < app().policies.active(app().store.now()).lifecycle.timings.task_attempts
+    except SQLAlchemyError:
+        return False
+
+
 _RETRIES: dict[str, Any] = {
-    "retries": 3,
+    "retries": 9,  # the most that policy may ask for
+    "retry_condition_fn": _once_more,
     "retry_delay_seconds": exponential_backoff(backoff_factor=2),
     "retry_jitter_factor": 0.5,
     "persist_result": False,
@@ -95,6 +107,12 @@ def archive(complaint_id: UUID) -> Next:
         return walk.where(work, complaint_id)
 
     return _do(mark)
+
+
+def take_up(complaint_id: UUID, run_id: UUID, name: str) -> Next | None:
+    """What the row says is next for a run that begins a segment; None where the complaint has another run."""
+    with app().store.reading(SYSTEM) as work:
+        return walk.take_up(work, complaint_id, run_id, name)
 
 
 def look(complaint_id: UUID) -> Next:

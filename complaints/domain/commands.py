@@ -10,6 +10,7 @@ from uuid import UUID
 from pydantic import ConfigDict, Field, model_validator
 
 from complaints.domain.forms import Code, Form, Line, OptionalWords, RemedyProposal, Words
+from complaints.domain.intake import Email
 from complaints.domain.vocabulary import AskedFor, Audience, LinkKind, Severity
 
 
@@ -49,7 +50,7 @@ class AskThirdParty(Form):
 
     party: Line = Field(description="Who is asked.")
     question: Words = Field(description="The question.")
-    email: Line | None = Field(default=None, description="Where it is sent; empty: you ask yourself.")
+    email: Email | None = Field(default=None, description="Where it is sent; empty: you ask yourself.")
     purpose: AskedFor = Field(
         default=AskedFor.INFORMATION,
         description="An appraisal stops some legal clocks; the complainant is told of it.",

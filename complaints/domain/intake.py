@@ -3,16 +3,38 @@
 from __future__ import annotations
 
 import re
+import unicodedata
 from datetime import datetime
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, field_validator
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    field_validator,
+)
 
 from complaints.domain.validation import EMAIL, NO_NUL, OPTIONAL_TAG, PHONE, TAG, storable, visible
 from complaints.domain.vocabulary import Channel, Language, Need
 
 Short = Annotated[str, StringConstraints(strip_whitespace=True, max_length=300, pattern=NO_NUL)]
-Email = Annotated[str, StringConstraints(strip_whitespace=True, max_length=254, pattern=EMAIL)]
+
+
+def plain_address(text: str) -> str:
+    """An e-mail address without what a keyboard or copying adds: full-width and invisible characters, blanks around."""
+    narrow = unicodedata.normalize("NFKC", text).replace("。", ".")
+    return "".join(c for c in narrow if unicodedata.category(c) != "Cf").strip()
+
+
+def _plain(value: object) -> object:
+    return plain_address(value) if isinstance(value, str) else value
+
+
+Email = Annotated[str, StringConstraints(strip_whitespace=True, max_length=254, pattern=EMAIL), BeforeValidator(_plain)]
 
 
 def plain_number(text: str) -> str:

@@ -69,11 +69,13 @@ class Taxonomy(Section):
 
 
 class Team(Section):
-    """A team; `email` receives its internal messages when a person has none."""
+    """A team of people."""
 
     key: Code = Field(description="Stable name; people belong to teams by it.")
     label: Label = Field(description="What people read.")
-    email: str | None = Field(default=None, description="Address for internal messages to the team as a whole.")
+    email: str | None = Field(
+        default=None, description="Address for messages to the team as a whole that no provider carries."
+    )
 
 
 class Routing(Section):

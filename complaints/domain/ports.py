@@ -103,6 +103,7 @@ class Message:
     letter: Letter
     reference: str = ""
     tags: tuple[str, ...] = ()
+    otherwise: str = ""  #: e-mail address for a tag-routed message whose tags no provider has
     headers: Mapping[str, str] = field(default_factory=dict)
 
 

@@ -37,6 +37,11 @@ _FOLDERS = {Language.ZH: "zh", Language.EN: "en"}
 _KIND = re.compile(r"[a-z][a-z_]*")
 
 
+def kinds() -> list[str]:
+    """The kinds of letters that there are."""
+    return sorted(path.stem for path in (TEMPLATES / _FOLDERS[Language.EN]).glob("[!_]*.txt"))
+
+
 def one_line(text: str) -> str:
     """`text` without line breaks and control, format and bidirectional characters: safe in a header."""
     return " ".join("".join(c if c.isprintable() else " " for c in text).split())

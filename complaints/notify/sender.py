@@ -1,7 +1,8 @@
 """Handing messages to providers. Who gets what:
 
 - to a complainant or third party, and to staff whose address is known: the one provider tagged `complainant`;
-- to staff by tag (team, lead …): every provider that has one of the tags, else the folder;
+- to staff by tag (team, lead …): every provider that has one of the tags, else by letter to the team's own address,
+  else the folder;
 - without a providers file: everything into the folder.
 """
 
@@ -10,7 +11,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
@@ -145,6 +146,9 @@ class AppriseSender:
     def send(self, message: Message, now: datetime) -> Receipt:
         """Hand over to everybody concerned. On `Retryable`, those who took it are not bothered again by a retry."""
         chosen = self._route(message)
+        if not chosen and message.otherwise:
+            message = replace(message, to=message.otherwise, otherwise="")
+            chosen = self._route(message)
         if not chosen:
             return self._folder.send(message, now)
         attempts: list[tuple[int, Attempt[str]]] = []

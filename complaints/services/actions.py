@@ -126,7 +126,11 @@ def post(
 
 
 def withdraw(work: Work, complaint: Complaint, command: commands.Withdraw) -> None:
-    """Close as withdrawn and confirm it to the complainant."""
+    """Close as withdrawn and confirm it to the complainant. No complainant takes back what others complain of, too."""
+    if work.actor.kind == "complainant" and len(notices.parties(work, complaint)) > 1:
+        raise Conflict(
+            "Others complain of the same matter; it goes on for them. Write to us if you want no more of it."
+        )
     complaint.closing_category = ClosingCategory.WITHDRAWN
     event = perform(
         work,

@@ -159,6 +159,12 @@ def _earliest_due(rows: Sequence[Clock]) -> datetime | None:
     return min((at for at in ours if at is not None), default=None)
 
 
+def due_once(work: Work, complaint: Complaint, happens: str) -> datetime | None:
+    """When we are late next once `happens`, an event that is on its way: clocks that it stops no longer count."""
+    policy = work.policies.get(complaint.policy_hash)
+    return _earliest_due([c for c in of(work, complaint) if happens not in spec_of(policy, c)[0].stops])
+
+
 def _case(work: Work, complaint: Complaint, received_at: datetime, event: Event) -> domain.Case:
     asked = _latest(work, complaint, "ask_third_party", event, Status.AWAITING_THIRD_PARTY)
     referred = _latest(work, complaint, "refer_externally", event, Status.EXTERNAL)

@@ -82,7 +82,9 @@ class Dispatcher:
         hook: Hook,
         tracking_url: TrackingUrl,
         files: Files,
+        language: Language,
     ) -> None:
+        """`language` is for messages to whom it may concern."""
         self.store, self.renderer, self.sender, self.runs, self.hook = (
             store,
             renderer,
@@ -90,7 +92,7 @@ class Dispatcher:
             runs,
             hook,
         )
-        self.tracking_url, self.files = tracking_url, files
+        self.tracking_url, self.files, self.language = tracking_url, files, language
 
     def act(self, intent_id: UUID, *, leased: bool = False) -> Result:
         """Act on one intent if it is due and nobody else is at it.
@@ -212,7 +214,7 @@ class Dispatcher:
 
     def _message(self, intent: Outbox) -> Message:
         payload = intent.payload
-        language = Language(payload["language"])
+        language = Language(payload["language"] or self.language)
         reference = ""
         if "letter" in payload:
             letter = Letter(**payload["letter"])
@@ -238,6 +240,7 @@ class Dispatcher:
             letter=letter,
             reference=reference,
             tags=tuple(payload.get("tags", ())),
+            otherwise=payload.get("otherwise", ""),
         )
 
     def _url(self, work: Work, intent: Outbox) -> str:
@@ -294,12 +297,8 @@ class Dispatcher:
         if complaint.status in OVER or number <= complaint.run_round:
             with self.store.work(SYSTEM) as work:
                 return self._done(work, intent, {"skipped": "the complaint needs no run"})
-        run_id = self.runs.ensure(
-            complaint.id,
-            f"{complaint.reference}" if number == 1 else f"{complaint.reference} ({number})",
-            walk.tags(complaint),
-            complaint.queue,
-        )
+        name = walk.run_name(complaint.reference, number)
+        run_id = self.runs.ensure(complaint.id, name, walk.tags(complaint), complaint.queue)
         reach("after_start_run")
         with self.store.work(SYSTEM) as work:
             row = lock(work, complaint.id)

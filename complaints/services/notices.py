@@ -9,7 +9,7 @@ from uuid import UUID
 
 from sqlmodel import col, select
 
-from complaints.domain.vocabulary import Audience, IntentKind, Language
+from complaints.domain.vocabulary import Audience, IntentKind
 from complaints.services import outbox
 from complaints.services.contact import way_to_reach
 from complaints.store.tables import Complainant, Complaint, Message, Party, Person, Step
@@ -86,8 +86,9 @@ def tell_staff(
     context: Mapping[str, Any] | None = None,
     not_before: datetime | None = None,
 ) -> int:
-    """Write to people by their address, or, where there is none, to whoever listens to the tags (team, lead…)."""
-    listeners = ("", Language.ZH.value, "", who(None, tuple(tags)))
+    """Write to people by their address, or, where there is none, to whoever listens to the tags (team, lead…), in the
+    installation's language. What nobody listens to goes to the team's own address, if it has one."""
+    listeners = ("", "", "", who(None, tuple(tags)))
     where = [(p.email or "", p.language, p.name, who(p)) for p in people] or [listeners]
     count = 0
     subject = complaint.id if complaint else "all"
@@ -104,11 +105,18 @@ def tell_staff(
                 "name": name,
                 "language": language,
                 "tags": [*tags],
+                "otherwise": "" if address else _mailbox(work, tags),
                 "context": dict(context or {}),
             },
             not_before=not_before,
         )
     return count
+
+
+def _mailbox(work: Work, tags: Sequence[str]) -> str:
+    """The address of a team as a whole, where policy names one."""
+    team = work.policy.routing.team(tags[1]) if len(tags) > 1 and tags[0] == "team" else None
+    return (team.email if team else None) or ""
 
 
 def tell_handler(work: Work, complaint: Complaint, reason: str) -> None:

@@ -207,7 +207,7 @@ def remove_second_factor(work: Work, person_id: UUID) -> Person:
     return person
 
 
-def first_admin(work: Work) -> tuple[Person, str] | None:
+def first_admin(work: Work, language: Language = Language.ZH) -> tuple[Person, str] | None:
     """An administrator with a temporary password, where nobody at all can sign in yet; else None."""
     work.take_turn(_TURN)
     if work.session.exec(select(Person.id).where(_can_sign_in(work)).limit(1)).first() is not None:
@@ -217,7 +217,7 @@ def first_admin(work: Work) -> tuple[Person, str] | None:
     if person is None:
         taken = {p.login for p in everybody}
         login = next(n for n in ("admin", *(f"admin{i}" for i in range(2, len(taken) + 3))) if n not in taken)
-        person = people.add_person(work, login, "Administrator", roles=[Role.ADMIN])
+        person = people.add_person(work, login, "Administrator", roles=[Role.ADMIN], language=language)
     return person, new_password(work, person.id)
 
 

@@ -106,6 +106,7 @@ def send(
     body: str | None = None,
 ) -> None:
     """Send the final response to every party and go on. Raises `ContentGateFailed` naming what is missing."""
+    letters = []
     for person in notices.parties(work, complaint):
         if body is not None:
             letter = Letter(subject_for(complaint, person), body)
@@ -116,6 +117,8 @@ def send(
             missing = missing_elements(work, complaint, letter.text)
         if missing:
             raise ContentGateFailed(missing)
+        letters.append((person, letter))
+    for person, letter in letters:  # nobody gets theirs before every one has passed the gate
         _dispatch(work, complaint, person, letter)
     complaint.responded_at = work.now
     perform(

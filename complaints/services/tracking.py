@@ -14,6 +14,7 @@ from itsdangerous import BadSignature, URLSafeSerializer
 from sqlmodel import col, select
 
 from complaints.domain.errors import Conflict, NotFound
+from complaints.domain.intake import plain_address
 from complaints.domain.ports import Actor
 from complaints.domain.reference import parse
 from complaints.domain.vocabulary import Audience, IntentKind, Role, Status
@@ -143,7 +144,7 @@ def _sought(work: Work, reference: str) -> Complaint | None:
 def _at(work: Work, complaint: Complaint, email: str) -> list[Complainant]:
     """The parties that we write to at this address."""
     ways = [(person, way_to_reach(person)) for person in parties(work, complaint)]
-    address = email.strip().casefold()
+    address = plain_address(email).casefold()
     return [person for person, way in ways if way.kind == "email" and way.address.casefold() == address]
 
 

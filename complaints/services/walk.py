@@ -20,7 +20,7 @@ from complaints.domain.vocabulary import (
     StepKind,
 )
 from complaints.domain.walk import Next, Position, next_move
-from complaints.services import decision, holding, notices, opening, routing
+from complaints.services import clocks, decision, holding, notices, opening, routing
 from complaints.services.transition import lock, perform, record
 from complaints.store.columns import new_id
 from complaints.store.tables import Complaint, Investigation, Link, Step
@@ -30,6 +30,20 @@ from complaints.store.unit import Work
 FindDuplicates = Callable[[Work, Complaint], list[Candidate]]
 #: At this likeness and above a person decides whether it is the same matter.
 LIKELY_DUPLICATE = 0.6
+
+
+def run_name(reference: str, number: int) -> str:
+    """What Prefect calls the first, second … run of a complaint."""
+    return reference if number == 1 else f"{reference} ({number})"
+
+
+def take_up(work: Work, complaint_id: UUID, run_id: UUID, name: str) -> Next | None:
+    """What the run should do, which has just begun or been woken; None where the complaint has another one: somebody
+    retried a run that was replaced, or started one by hand. (The next one may begin before the row has its id.)"""
+    complaint = work.session.get_one(Complaint, complaint_id)
+    if complaint.run_id in (None, run_id) or name == run_name(complaint.reference, complaint.run_round + 1):
+        return following(work, complaint)
+    return None
 
 
 def where(work: Work, complaint_id: UUID) -> Next:
@@ -228,7 +242,7 @@ def _hand_over(work: Work, complaint: Complaint, step: Step) -> None:
             _letter(step),
             step.gate,
             tags=["team", step.team],
-            context=_step_context(step),
+            context=_step_context(work, complaint, step),
         )
         return
     before = complaint.assignee_id
@@ -246,7 +260,7 @@ def _hand_over(work: Work, complaint: Complaint, step: Step) -> None:
         _letter(step),
         step.gate,
         people=[person],
-        context=_step_context(step),
+        context=_step_context(work, complaint, step),
     )
 
 
@@ -254,12 +268,11 @@ def _letter(step: Step) -> str:
     return "call_back_request" if step.kind == StepKind.CALL_BACK else "step_assigned"
 
 
-def _step_context(step: Step) -> dict[str, object]:
-    return {
-        "step": step.kind,
-        "gate": step.gate,
-        "due_at": step.due_at.isoformat() if step.due_at else None,
-    }
+def _step_context(work: Work, complaint: Complaint, step: Step) -> dict[str, object]:
+    due = step.due_at
+    if due == complaint.due_at:  # the step has no time of its own; the acknowledgment is being sent at this moment
+        due = clocks.due_once(work, complaint, "acknowledged")
+    return {"step": step.kind, "gate": step.gate, "due_at": due.isoformat() if due else None}
 
 
 def survey(work: Work, complaint_id: UUID) -> Next:

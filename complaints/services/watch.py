@@ -26,15 +26,18 @@ def clock_stands_still(work: Work) -> bool:
     since = last.at if last is not None else marks.begun(work, marks.WATCH)
     if work.now - since < SILENT:
         return False
-    minutes = int((work.now - since).total_seconds() // 60)
+    minutes, instant = int((work.now - since).total_seconds() // 60), since.isoformat(timespec="seconds")
     _alert(
         work,
         f"clock:{work.now:%Y-%m-%dT%H}",
         {
             Language.ZH: f"SLA 时钟已停 {minutes} 分钟",
-            Language.EN: f"the SLA clock has not ticked for {minutes} minutes",
+            Language.EN: f"The SLA clock has not ticked for {minutes} minutes",
         },
-        f"{'last tick' if last else 'no tick ever; watching since'} {since.isoformat(timespec='seconds')}",
+        {
+            Language.ZH: f"{'最近一次运行' if last else '从未运行，开始监测于'}：{instant}",
+            Language.EN: f"{'last tick' if last else 'no tick ever; watching since'} {instant}",
+        },
     )
     return True
 
@@ -50,7 +53,7 @@ def clocks_fail(work: Work) -> bool:
         f"clock_faults:{work.now:%Y-%m-%d}:{hash_of([*found])}",
         {
             Language.ZH: f"{count} 件投诉的时限无法计算，不再提醒",
-            Language.EN: f"the clocks of {count} complaints cannot be calculated; nobody is reminded of them",
+            Language.EN: f"Nobody is reminded of complaints whose clocks cannot be calculated: {count}",
         },
         "\n".join(f"{reference}: {why}" for reference, why in sorted(found.items())[:20]),
     )
@@ -67,7 +70,7 @@ def runs_failed(work: Work, references: Sequence[str]) -> bool:
         f"failed:{work.now:%Y-%m-%d}:{hash_of(references)}",
         {
             Language.ZH: f"{len(references)} 件投诉的流程运行失败",
-            Language.EN: f"the flow runs of {len(references)} complaints have failed",
+            Language.EN: f"Complaints whose flow run has failed: {len(references)}",
         },
         named,
     )
@@ -90,7 +93,7 @@ def extensions_untold(work: Work) -> int:
             f"untold:{hash_of([which for _, which in late])}",
             {
                 Language.ZH: f"{len(references)} 件投诉的延期通知未在原期限前发出",
-                Language.EN: f"notices of more time for {len(references)} complaints have not gone out in time",
+                Language.EN: f"Complaints whose notice of more time has not gone out in time: {len(references)}",
             },
             ", ".join(references),
         )
@@ -102,7 +105,7 @@ def hash_of(references: Sequence[str]) -> str:
     return hashlib.sha256(" ".join(sorted(references)).encode()).hexdigest()[:12]
 
 
-def _alert(work: Work, once: str, headline: dict[Language, str], detail: str) -> None:
-    language = Language.ZH
-    context = {"subject_line": headline[language] + " / " + headline[Language.EN], "detail": detail}
+def _alert(work: Work, once: str, headline: dict[Language, str], detail: dict[Language, str] | str) -> None:
+    told = detail if isinstance(detail, dict) else dict.fromkeys(Language, detail)
+    context = {"headline": headline, "detail": told}
     notices.tell_staff(work, None, "operations_alert", once, tags=_TAGS, context=context)

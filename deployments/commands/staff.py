@@ -42,16 +42,19 @@ def people_add(
     role: Annotated[list[StaffRole], typer.Option(help="Role (repeatable).")],
     team: Annotated[list[str] | None, typer.Option(help="Team (repeatable).")] = None,
     email: Annotated[str | None, typer.Option(help="Address for internal messages.")] = None,
-    language: Annotated[Language, typer.Option(help="Language of internal messages.")] = Language.ZH,
+    language: Annotated[
+        Language | None, typer.Option(help="Language of internal messages.", show_default="the installation's")
+    ] = None,
     password: Annotated[
         bool, typer.Option("--password", help="Also print a temporary password for the console.")
     ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Add somebody who works here."""
+    speaks, roles = language or app().settings.language, [Role(r.value) for r in role]
     with app().store.work(OPERATOR) as work:
         person = people_service.add_person(
-            work, login, name, roles=[Role(r.value) for r in role], teams=team or (), email=email, language=language
+            work, login, name, roles=roles, teams=team or (), email=email, language=speaks
         )
         temporary = personnel.new_password(work, person.id) if password else ""
     data = person.model_dump(mode="json", exclude=_SECRET) | {"temporary_password": temporary or None}

@@ -179,7 +179,7 @@ class Stack:
         if app.adopt_policy(SYSTEM):
             self.say(f"The policy of {self.settings.policy_dir} is put in force.")
         with app.store.work(SYSTEM) as work:
-            made = personnel.first_admin(work)
+            made = personnel.first_admin(work, self.settings.language)
             if made:
                 starter.furnish(work, texts())
         self.first_admin = (made[0].login, made[1]) if made else None

@@ -83,6 +83,12 @@ class Orchestration:
             for run in runs
         ]
 
+    async def held_back(self, pool: str) -> bool:
+        """Whether somebody paused the pool or one of its queues, or limited how many runs it has at once."""
+        queues = await self.client._client.post(f"/work_pools/{pool}/queues/filter", json={})
+        found = [(await self.client._client.get(f"/work_pools/{pool}")).json(), *queues.json()]
+        return any(place["is_paused"] or place["concurrency_limit"] is not None for place in found)
+
     async def claim(self, due: Due, state: str, name: str) -> FlowRun | None:
         """Take the run for this worker; None when somebody else has it or had it, or its time has not come.
 

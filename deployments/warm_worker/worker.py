@@ -66,6 +66,7 @@ class WarmWorker(BaseWorker[BaseJobConfiguration, BaseVariables, BaseWorkerResul
         self.segments = 0
         self._in_flight: dict[UUID, asyncio.Task[None]] = {}
         self._left_over = False
+        self._held_back = True
         self._nudged = asyncio.Event()
         self._stopping = asyncio.Event()
 
@@ -100,6 +101,7 @@ class WarmWorker(BaseWorker[BaseJobConfiguration, BaseVariables, BaseWorkerResul
                 self._book = FlowBook(shared.client)
                 self._events = TaskEvents(self._api.send_events, asyncio.get_running_loop())
                 await self._take_back(self.name)  # by an earlier life
+                self._held_back = await self._api.held_back(self._work_pool_name)
                 with self._events.instead_of_stock():
                     printer(f"Worker {self.name!r} started!")
                     await self._work(run_once)
@@ -252,6 +254,7 @@ class WarmWorker(BaseWorker[BaseJobConfiguration, BaseVariables, BaseWorkerResul
                     await self._sync_and_initialize()
                     # what ended here, but not there: the server's database does not wait for its disk
                     await self._take_back(self.holder)
+                    self._held_back = await self._api.held_back(self._work_pool_name)
                 except Exception as error:  # a missed heartbeat is made up for by the next one
                     _log.warning("heartbeat failed: %s", error)
                 if self.work_pool.id != pool_id:
@@ -267,7 +270,10 @@ class WarmWorker(BaseWorker[BaseJobConfiguration, BaseVariables, BaseWorkerResul
             await self._events.flush()
 
     async def _listen(self) -> None:
-        """Take what the server tells to be due, without a poll; what is missed here, the next poll finds."""
+        """Take what the server tells to be due, without a poll; what is missed here, the next poll finds.
+
+        Where operations hold runs back, a poll alone tells which may start.
+        """
         pool = EventAnyResourceFilter(id=[f"prefect.work-pool.{self.work_pool.id}"])
         wanted = EventFilter(event=EventNameFilter(name=_WAKERS), any_resource=pool)
         while True:
@@ -276,7 +282,9 @@ class WarmWorker(BaseWorker[BaseJobConfiguration, BaseVariables, BaseWorkerResul
                     self._nudged.set()  # what happened before
                     async for event in stream:
                         due = _due(event)
-                        if self._is_ours(due) and (not self._work_queues or self._work_queues & _queues(event)):
+                        if self._held_back:
+                            self._nudged.set()
+                        elif self._is_ours(due) and (not self._work_queues or self._work_queues & _queues(event)):
                             self._offer(due)
             except Exception as error:  # server restarts, proxies: the stream is an accelerator only
                 _log.warning("no event stream for now, polling every %.1f s: %s", self.poll, error)

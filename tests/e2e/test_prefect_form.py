@@ -5,6 +5,7 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+from config.policy import load
 from tests.running import Json, System
 
 FINDINGS = {"finding": "upheld", "summary": "Your parcel was lost on the way; the fault is ours.", "remedies": []}
@@ -118,6 +119,9 @@ def test_a_run_that_failed_for_good_goes_on_after_a_retry_in_prefect(system: Sys
         assert told["failed"] == [reference]
         assert not told["healthy"]
         assert "Not a directory" in failed["state"]["message"]
+        asked = {"flow_runs": {"id": {"any_": [failed["id"]]}}, "task_runs": {"name": {"any_": ["archive"]}}}
+        (tried,) = system.prefect("POST", "/task_runs/filter", asked).json()
+        assert tried["run_count"] == load(system.settings.policy_dir).lifecycle.timings.task_attempts
     finally:
         shelf.unlink()
         away.rename(shelf)
@@ -127,3 +131,27 @@ def test_a_run_that_failed_for_good_goes_on_after_a_retry_in_prefect(system: Sys
     system.settle([reference])
     assert system.run(reference)["id"] == failed["id"]
     assert system.json("doctor")["failed"] == []
+
+
+def test_a_second_run_of_a_complaint_ends_whoever_began_it(system: System) -> None:
+    """One that was replaced and is retried all the same, and one that is started by hand."""
+    reference = system.submit("second-run")
+    first = suspended(system, reference, "investigation-1")
+    failed = {"state": {"type": "FAILED", "name": "Failed", "message": "as if"}, "force": True}
+    system.prefect("POST", f"/flow_runs/{first['id']}/set_state", failed).raise_for_status()
+    assert system.json("doctor", "--repair")["failed"] == [reference]
+    system.wait(lambda: system.run(reference)["id"] != first["id"], "it has another run")
+    suspended(system, reference, "investigation-1")
+
+    again = {"state": {"type": "SCHEDULED", "name": "AwaitingRetry"}, "force": True}
+    system.prefect("POST", f"/flow_runs/{first['id']}/set_state", again).raise_for_status()
+    by_hand = {"name": "brave-otter", "parameters": first["parameters"]}
+    second = system.prefect("POST", f"/deployments/{first['deployment_id']}/create_flow_run", by_hand).json()
+    for run in (first["id"], second["id"]):
+        ended = system.wait(
+            lambda run=run: (found := system.prefect("GET", f"/flow_runs/{run}").json())["end_time"] and found, "ended"
+        )
+        assert ended["state_type"] == "CANCELLED"
+        assert "has another run" in ended["state"]["message"]
+    with system.people_at_work():
+        system.settle([reference])

@@ -160,6 +160,28 @@ def test_a_retry_after_the_answer_does_not_ask_again(
     assert (tmp_path / "row").read_text().splitlines() == ["begun", "done first-1 by form upheld"]
 
 
+def test_a_retry_of_a_failed_run_finds_the_answer_that_prefect_forgot_it_asked_for(
+    prefect_server: PrefectServer, pool: str, warm_worker: Worker, waiting: Callable[[str], UUID], tmp_path: Path
+) -> None:
+    """Leaving an end, a run loses its pause keys; its inputs stay."""
+
+    def become(run: UUID, **state: str) -> None:
+        body = {"state": state, "force": False}
+        assert prefect_server.http.post(f"/flow_runs/{run}/set_state", json=body).json()["status"] == "ACCEPT"
+
+    with warm_worker(pool):
+        run = waiting(pool)
+        assert resume(prefect_server, run, **FORM).json()["status"] == "ACCEPT"
+        prefect_server.until(lambda: prefect_server.run(run)["state"]["message"] == "second-1")
+        (tmp_path / "row").write_text("begun\n")  # as if the work after the answer had failed and been rolled back
+        become(run, type="FAILED", name="Failed")
+        become(run, type="SCHEDULED", name="AwaitingRetry")
+        prefect_server.until(lambda: prefect_server.states(run)[-1] == "Suspended")
+        keys = prefect_server.run(run)["empirical_policy"]["pause_keys"]
+        assert [key.partition("--")[0] for key in keys] == ["second-1"]
+    assert (tmp_path / "row").read_text().splitlines() == ["begun", "done first-1 by form upheld"]
+
+
 def test_unknown_runs_and_servers(prefect_server: PrefectServer) -> None:
     runs = prefect_server.runs("sample-two-gates")
     assert runs.wake(uuid4()) == "gone"

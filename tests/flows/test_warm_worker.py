@@ -267,3 +267,34 @@ def test_a_run_cancelled_while_it_works_ends_cancelled(
         prefect_server.wait(run, "Running")
         prefect_server.runs("sample-napping").cancel(run)
         prefect_server.wait(run, "Cancelled")
+
+
+@pytest.mark.parametrize("where", ["", "/queues/normal"], ids=["pool", "queue"])
+def test_what_operations_pause_stands_still_also_for_the_stream(
+    prefect_server: PrefectServer, pool: str, warm_worker: Worker, tmp_path: Path, where: str
+) -> None:
+    make_pool(prefect_server, pool)
+    place = f"/work_pools/{pool}{where}"
+    prefect_server.http.patch(place, json={"is_paused": True}).raise_for_status()
+    path = tmp_path / "nap"
+    with warm_worker(pool):
+        time.sleep(0.5)
+        run = start(prefect_server, pool, "sample-napping", "napping", path=str(path), seconds=0)
+        time.sleep(1.5)  # the stream told of it at once, polls came by
+        assert prefect_server.states(run) == ["Scheduled"]
+        prefect_server.http.patch(place, json={"is_paused": False}).raise_for_status()
+        prefect_server.wait(run, "Completed")
+    assert path.read_text() == "begin\nend\n"
+
+
+def test_a_limit_of_a_queue_holds_also_for_the_stream(
+    prefect_server: PrefectServer, pool: str, warm_worker: Worker, tmp_path: Path
+) -> None:
+    make_pool(prefect_server, pool)
+    prefect_server.http.patch(f"/work_pools/{pool}/queues/normal", json={"concurrency_limit": 1}).raise_for_status()
+    path = tmp_path / "naps"
+    with warm_worker(pool):
+        runs = [start(prefect_server, pool, "sample-napping", "napping", path=str(path), seconds=0.4) for _ in range(4)]
+        for run in runs:
+            prefect_server.wait(run, "Completed")
+    assert path.read_text() == "begin\nend\n" * 4

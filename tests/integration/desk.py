@@ -21,7 +21,7 @@ from complaints.domain.intake import NewComplainant, NewComplaint
 from complaints.domain.lifecycle import TABLE
 from complaints.domain.policy import PolicyBundle
 from complaints.domain.ports import SYSTEM, Actor, Candidate, Renderer
-from complaints.domain.vocabulary import Role, Status, StepKind
+from complaints.domain.vocabulary import Language, Role, Status, StepKind
 from complaints.domain.walk import Move, Next
 from complaints.notify.render import TemplateRenderer
 from complaints.services import actions, closing, intake, opening, people, response, routing, steps, walk
@@ -93,6 +93,7 @@ class Desk:
     def begin(self, policy: PolicyBundle, renderer: Renderer | None = None) -> None:
         """Open the desk under a policy: nothing has happened yet, it is Monday morning."""
         self.at = START
+        self.language = Language.ZH
         self.policy = policy
         self.policies = StoredPolicies(self.engine, self.now)
         self.policies.activate(policy)
@@ -125,8 +126,8 @@ class Desk:
     def another_dispatcher(self, store: Store | None = None) -> Dispatcher:
         """A dispatcher as another process would have it."""
         files = CaseFiles(self.blobs, self.bags.as_uri())
-        tracked = self.tracking.url
-        return Dispatcher(store or self.store, self.renderer, self.sender, self.runs, HttpHook(), tracked, files)
+        at, tracked = store or self.store, self.tracking.url
+        return Dispatcher(at, self.renderer, self.sender, self.runs, HttpHook(), tracked, files, self.language)
 
     def person(self, login: str, roles: list[Role], teams: list[str] | None = None, **more: Any) -> Person:
         """A colleague."""

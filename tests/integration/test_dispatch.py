@@ -11,11 +11,13 @@ from sqlmodel import Session, select
 
 from complaints.domain.errors import Conflict, NotFound, Permanent, Retryable
 from complaints.domain.ports import SYSTEM
-from complaints.domain.vocabulary import StepKind
-from complaints.services import actions, dispatch, steps, tracking
-from complaints.store.tables import Message, Outbox
+from complaints.domain.ports import Message as Sent
+from complaints.domain.vocabulary import Language, StepKind
+from complaints.services import actions, dispatch, notices, steps, tracking, walk
+from complaints.store.tables import Complaint, Message, Outbox
 from complaints.testing import PlainRenderer
 from tests.integration.desk import CUSTOMER, FINDINGS, Desk, bundle
+from tests.integration.test_clocks import begin_again
 from tests.integration.test_promises import together
 
 BOB = "bob@customer.example"
@@ -34,6 +36,20 @@ def recorded(desk: Desk, case: UUID, text: str = "We are at it.") -> UUID:
 def row(desk: Desk, intent: UUID) -> Outbox:
     with Session(desk.engine) as session:
         return session.get_one(Outbox, intent)
+
+
+def test_who_gets_a_task_is_told_when_it_is_due_not_the_acknowledgment(desk: Desk) -> None:
+    desk.sender.failures = [Retryable("a mail server that is slow with the acknowledgment")]
+    case = desk.submit()
+    assert desk.clocks(case)["default.ack"].state == "running"
+    (told,) = [i for i in desk.outbox(kind="notify") if i.payload["template"] == "step_assigned"]
+    desk.at += timedelta(minutes=1)
+    for intent in desk.dispatcher.sweep():
+        desk.dispatcher.act(intent)
+    due = desk.step(case, StepKind.INVESTIGATION).due_at
+    assert desk.clocks(case)["default.ack"].state == "met"
+    assert due is not None
+    assert told.payload["context"]["due_at"] == due.isoformat()
 
 
 # -- failing
@@ -281,6 +297,58 @@ def test_a_run_that_is_gone_is_replaced(desk: Desk) -> None:
     assert now.run_id not in (None, old)
     assert now.run_round == 2
     assert [name for _, name, _, _ in desk.runs.started] == [now.reference, f"{now.reference} (2)"]
+
+
+def test_of_two_runs_of_a_complaint_only_its_own_goes_on(desk: Desk) -> None:
+    case = desk.submit()
+    first, name = desk.complaint(case).run_id, desk.complaint(case).reference
+    second, by_hand = uuid4(), uuid4()
+    assert first is not None
+
+    def goes_on(run: UUID, name: str) -> bool:
+        with desk.store.reading(SYSTEM) as work:
+            return walk.take_up(work, case, run, name) is not None
+
+    assert goes_on(first, name)
+    assert not goes_on(by_hand, "brave-otter")
+    assert goes_on(second, f"{name} (2)"), "it may begin before the row has its id"
+    desk.runs.lose(case)
+    with desk.store.work(SYSTEM) as work:
+        dispatch.restart(work, desk.complaint(case))
+    desk.drain()
+    second = desk.complaint(case).run_id or second
+    assert goes_on(second, f"{name} (2)")
+    assert not goes_on(first, name), "retried in Prefect, although it was replaced"
+
+
+@pytest.mark.parametrize(
+    ("language", "says"), [(Language.ZH, "您有一项新任务"), (Language.EN, "There is a task for you")]
+)
+def test_whom_it_may_concern_is_written_to_in_the_installations_language(
+    desk: Desk, language: Language, says: str
+) -> None:
+    desk.dispatcher.language = language
+    assert says in told_the_team(desk).letter.text
+
+
+@pytest.mark.parametrize("mailbox", [None, "orders@desk.example"])
+def test_a_teams_own_address_stands_in_for_a_provider(desk: Desk, mailbox: str | None) -> None:
+    data = bundle().model_dump(mode="json") | {"hash": "7" * 64}
+    data["routing"]["teams"] = [team | {"email": mailbox} for team in data["routing"]["teams"]]
+    begin_again(desk, type(bundle()).model_validate(data))
+    told = told_the_team(desk)
+    assert (told.to, told.otherwise) == ("", mailbox or "")
+
+
+def told_the_team(desk: Desk) -> Sent:
+    """What is told to a team in which nobody is known."""
+    case = desk.submit()
+    with desk.store.work(SYSTEM) as work:
+        row, about = work.session.get_one(Complaint, case), {"step": "triage", "due_at": None}
+        notices.tell_staff(work, row, "step_assigned", "t", tags=["team", "orders"], context=about)
+    desk.drain()
+    (told,) = [m for m in desk.sender.sent if m.kind == "step_assigned" and m.tags == ("team", "orders")]
+    return told
 
 
 def test_a_start_that_is_repeated_gives_the_same_run(desk: Desk) -> None:

@@ -478,7 +478,7 @@ def test_a_complaint_that_cannot_be_calculated_holds_up_no_other(desk: Desk) -> 
         assert list(marks.faults(work)) == [reference]
         assert watch.clocks_fail(work)
     (alarm,) = told(desk, "operations_alert")
-    assert reference in alarm.payload["context"]["detail"]
+    assert reference in alarm.payload["context"]["detail"]["en"]
     desk.at += ladders.RETRY
     assert ladders.tick(desk.store) == 0
     with desk.engine.begin() as connection:
@@ -541,7 +541,7 @@ def test_a_clock_that_has_never_ticked_is_an_alarm(desk: Desk) -> None:
     desk.at += MINUTE
     assert stands_still()
     (alarm,) = told(desk, "operations_alert")
-    assert "no tick ever" in alarm.payload["context"]["detail"]
+    assert "no tick ever" in alarm.payload["context"]["detail"]["en"]
     with desk.store.work(SYSTEM) as work:
         marks.set_mark(work, "sla_clock", {})
     assert not stands_still()

@@ -476,6 +476,16 @@ def test_nobody_to_write_to(desk: Desk, who: NewComplainant) -> None:
     assert desk.sender.to("bob@customer.example") == []
 
 
+@pytest.mark.parametrize("way", ["@anna on WeChat", "only to anna@customer.example, after six"])
+def test_a_safe_way_that_no_mail_can_take_is_a_persons_task(desk: Desk, way: str) -> None:
+    who = NewComplainant(name="Anna", email="home@customer.example", needs=(Need.SAFE_CONTACT_ONLY,), safe_contact=way)
+    case = desk.investigated(complainant=who)
+    desk.complete(case, desk.agent, StepKind.CALL_BACK, reached=True, satisfied=True)
+    desk.end_window(case)
+    desk.sound(case, "archived", "explanation", acknowledgments=0)
+    assert desk.sender.to("home@customer.example") == []
+
+
 def test_only_the_safe_address_is_ever_used(desk: Desk) -> None:
     who = NewComplainant(
         name="Bob", email="home@customer.example", needs=(Need.SAFE_CONTACT_ONLY,), safe_contact="safe@customer.example"
@@ -607,6 +617,9 @@ def test_withdrawn(desk: Desk, status: Status) -> None:
     desk.sound(case, "archived", "withdrawn", acknowledgments=0 if status is Status.RECEIVED else 1)
     assert desk.letters(case, "withdrawal_confirmation") == ["bob@customer.example"]
     assert desk.kinds(case)[-2:] == ["withdraw", "archive"]
+    told = next(m.letter.text for m in desk.sender.sent if m.kind == "withdrawal_confirmation")
+    assert "30 days" not in told, "it is archived: nobody can take it up again"
+    assert "as a new complaint" in told
     assert all(c.state in ("cancelled", "met") for c in desk.clocks(case).values())
 
 

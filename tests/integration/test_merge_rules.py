@@ -72,6 +72,18 @@ def test_everybody_is_acknowledged_and_answered_once(desk: Desk) -> None:
     desk.sound(into, "archived", "explanation", acknowledgments=2)
 
 
+def test_nobody_gets_the_answer_before_everybodys_has_passed_the_gate(desk: Desk) -> None:
+    into = bobs(desk)
+    odd = NewComplainant(name="Carol {Lane}", email="carol@customer.example")
+    merge(desk, desk.submit(LEAK, complainant=odd), into)
+    answer(desk, into)
+    assert "placeholders" in desk.step(into, StepKind.RESPONSE).context["why"]
+    assert desk.letters(into, "response") == []
+    body = desk.step(into, StepKind.RESPONSE).draft["body"]
+    desk.complete(into, desk.agent, StepKind.RESPONSE, body=body)
+    assert sorted(desk.letters(into, "response")) == ["bob@customer.example", "carol@customer.example"]
+
+
 def test_merged_before_the_machine_looked(desk: Desk) -> None:
     into = bobs(desk)
     one = carols(desk, walked=False)

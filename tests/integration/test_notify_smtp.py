@@ -366,11 +366,15 @@ def test_routes(post: tuple[Post, int], make_sender: MakeSender, tmp_path: Path)
     sender.send(message(key="2", audience=Audience.THIRD_PARTY, to="carrier@example.com"), NOW)
     sender.send(message(key="3", audience=Audience.INTERNAL, to="", tags=("lead", "logistics")), NOW)
     assert [to for to, _ in handler.mails] == [["me@example.com"], ["carrier@example.com"], ["leads@example.com"]]
+    team = {"audience": Audience.INTERNAL, "to": "", "otherwise": "depot@example.com"}
+    sender.send(message(key="5", tags=("lead", "logistics"), **team), NOW)
+    sender.send(message(key="6", tags=("team", "logistics"), **team), NOW)
+    assert [to for to, _ in handler.mails[3:]] == [["leads@example.com"], ["depot@example.com"]]
     for tags in (("nobody",), ("complainant",)):
         receipt = sender.send(message(key=f"4{tags}", audience=Audience.INTERNAL, to="", tags=tags), NOW)
         assert receipt.provider == "folder"
         assert (tmp_path / "outgoing" / receipt.detail).is_file()
-    assert len(handler.mails) == 3
+    assert len(handler.mails) == 5
 
 
 class Hook(http.server.BaseHTTPRequestHandler):

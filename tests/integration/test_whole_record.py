@@ -6,6 +6,8 @@ from __future__ import annotations
 from uuid import UUID
 
 import pytest
+from prefect.client.schemas.objects import TaskRun
+from prefect.states import Failed
 
 from complaints.domain.errors import ActionNotAllowed, Conflict, Forbidden, InvalidInput
 from complaints.domain.intake import NewComplainant
@@ -187,4 +189,14 @@ def test_an_answer_that_is_taken_twice_is_no_refusal(desk: Desk, monkeypatch: py
     for _ in range(2):
         assert tasks.take_answer.fn(case, "investigation-1", FINDINGS) is None
     assert desk.kinds(case).count("submit_findings") == 1
-    assert tasks.take_answer.retries == 3
+
+
+def test_a_task_is_tried_as_often_as_policy_says(desk: Desk, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tasks, "app", lambda: desk)
+    again = tasks.take_answer.retry_condition_fn
+    assert again is not None
+    runs = [TaskRun(task_key="t", dynamic_key="0", run_count=count) for count in range(1, 11)]
+    tried_again = [run.run_count for run in runs if again(tasks.take_answer, run, Failed())]
+    attempts = desk.policy.lifecycle.timings.task_attempts
+    assert tried_again == list(range(1, attempts))
+    assert tasks.take_answer.retries == 9, "policy may ask for ten"

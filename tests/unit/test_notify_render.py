@@ -31,8 +31,8 @@ OPTIONAL = {"name", "tracking_url", "company", "address", "body", "limit"}
 FULL: Mapping[str, object] = {
     "name": "王芳",
     "kind": "any",
-    "subject_line": "the SLA clock stands still",
-    "detail": "last tick at noon",
+    "headline": {"en": "the SLA clock stands still", "zh-CN": "SLA 时钟已停"},
+    "detail": {"en": "last tick at noon", "zh-CN": "最近一次运行：中午"},
     "reference": "EX-2026-000042",
     "subject": "Parcel",
     "received_at": AT,

@@ -13,6 +13,7 @@ from config import policy
 from config.policy import Problem
 
 DEFAULT = Path(__file__).resolve().parents[2] / "config" / "policies" / "default"
+ROUTING = DEFAULT.joinpath("routing.toml").read_text(encoding="utf-8")
 TAXONOMY = DEFAULT.joinpath("taxonomy.toml").read_text(encoding="utf-8")
 WEEK = 'week = { mon = ["09:00-17:00"] }'
 
@@ -66,6 +67,21 @@ BAD: dict[str, tuple[dict[str, str | bytes], tuple[str, int, str], str]] = {
         profile(clock='pauses = ["full_moon"]'),
         ("profiles/mine.toml", 12, "clocks.0.pauses.0"),
         "awaiting_customer",
+    ),
+    "a kind of letters that there is not": (
+        {"notifications.toml": 'silent_kinds = [\n  "closures",\n]'},
+        ("acme/notifications.toml", 2, "closures"),
+        "there are: acknowledgment",
+    ),
+    "an acknowledgment that is not sent": (
+        {"notifications.toml": 'silent_kinds = ["acknowledgment"]'},
+        ("acme/notifications.toml", 1, "acknowledgment"),
+        "owed to everybody",
+    ),
+    "an address that no mail can be sent to": (
+        {"routing.toml": ROUTING.replace('key = "orders"\n', 'key = "orders"\nemail = "orders at acme"\n')},
+        ("acme/routing.toml", 17, "orders at acme"),
+        "team 'orders': is no e-mail address",
     ),
     "not TOML": (
         {"routing.toml": 'default_team = "service"\n[teams\n'},

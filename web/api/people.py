@@ -34,7 +34,9 @@ class NewPerson(Form):
     )
     name: Line = Field(description="Name, as colleagues and letters use it.", examples=["李娜"])
     email: Email | None = Field(default=None, description="Address for internal messages.")
-    language: Language = Field(default=Language.ZH, description="Language of screens and messages.")
+    language: Language | None = Field(
+        default=None, description="Language of screens and messages; empty: the installation's."
+    )
     roles: list[Staff] = Field(min_length=1, max_length=6, description="What they may do.")
     teams: list[Code] = Field(default=[], max_length=50, description="Teams, as in the policy.")
 
@@ -68,9 +70,10 @@ def add(
     product: Product, actor: Administrator, new: Annotated[NewPerson, Depends(json_body(NewPerson))]
 ) -> shapes.PersonShape:
     """A new colleague. They work with a key of their own, or log in to the console."""
+    speaks = new.language or product.settings.language
     with product.store.work(actor) as work:
         person = verbs.add_person(
-            work, new.login, new.name, roles=new.roles, teams=new.teams, email=new.email, language=new.language
+            work, new.login, new.name, roles=new.roles, teams=new.teams, email=new.email, language=speaks
         )
         return shapes.PersonShape.model_validate(person)
 

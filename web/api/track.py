@@ -17,9 +17,10 @@ from complaints.domain.errors import ActionNotAllowed, Conflict
 from complaints.domain.forms import ConfirmationForm, Form
 from complaints.domain.lifecycle import TABLE
 from complaints.domain.ports import SYSTEM
-from complaints.domain.vocabulary import Audience, Role, Status, StepKind
-from complaints.services import actions, remedies, steps, view
+from complaints.domain.vocabulary import Role, Status, StepKind
+from complaints.services import actions, remedies, steps
 from complaints.services.transition import lock_reference
+from complaints.services.visitors import Sees
 from complaints.store.unit import Work
 from web.api import shapes
 from web.api.body import json_body, takes
@@ -56,21 +57,28 @@ class Tracked(shapes.Shape):
     thread: list[shapes.MessageShape]
 
 
+#: What a complaint's row tells all its complainants alike.
+_COMMON = set(Tracked.model_fields) - {"subject", "narrative", "offers", "timeline", "thread"}
+
+
 @router.get("", summary="Follow a complaint", responses=documented(404))
 def follow(product: Product, token: Token) -> Tracked:
     """Where it stands, what was written, what you can do now."""
     with product.store.reading(SYSTEM) as work:
         visitor = product.tracking.open(work, token)
         complaint = visitor.complaint
-        public = frozenset({Audience.COMPLAINANT})
+        sees = Sees(work, visitor)
+        can = actions.allowed_for(work, complaint, _MINE)
         offers = remedies.offers(work, complaint, visitor.complainant.id)
         return Tracked(
-            **complaint.model_dump(include=set(Tracked.model_fields) - {"offers", "timeline", "thread"}),
-            allowed_actions=actions.allowed_for(work, complaint, _MINE),
+            **complaint.model_dump(include=_COMMON),
+            subject=sees.subject,
+            narrative=sees.narrative,
+            allowed_actions=[action for action in can if sees.alone or action != "withdraw"],
             asks_confirmation=actions.open_step_of(work, complaint, StepKind.CONFIRMATION) is not None,
             offers=[shapes.OfferShape.model_validate(r) for r in offers],
-            timeline=[shapes.EventShape.model_validate(e) for e in actions.timeline(work, complaint, public)],
-            thread=[shapes.MessageShape.model_validate(m) for m in view.thread(work, complaint, public)],
+            timeline=[shapes.EventShape.model_validate(e) for e in sees.timeline()],
+            thread=[shapes.MessageShape.model_validate(m) for m in sees.thread()],
         )
 
 

@@ -18,13 +18,16 @@ from fastapi.responses import Response
 from starlette.datastructures import FormData
 
 from complaints.domain.errors import Conflict, InvalidInput, NotFound
+from complaints.domain.intake import plain_address
 from complaints.domain.ports import SYSTEM
 from complaints.domain.reference import parse
+from complaints.domain.validation import EMAIL
 from complaints.domain.vocabulary import Audience, Language, StepKind
 from complaints.services import actions, attachments, steps, tracking
 from complaints.services.attachments import NewFile
 from complaints.services.tracking import LinkExpired, Visitor
 from complaints.services.transition import lock
+from complaints.services.visitors import Sees
 from complaints.store.tables import Complainant, Complaint, Party
 from complaints.store.unit import Work
 from web.api.attachments import saved
@@ -35,7 +38,6 @@ from web.portal.pages import PageRoute, Screen
 router = APIRouter(route_class=PageRoute)
 _PAGE = "/track"
 _FIELDS = 20
-_EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[^@\s.]+")
 _LONGEST = 20_000
 _TOO_OLD = N_("This page was open for too long. Please send again.")
 #: What is sent beside words: which form, which remedy, what was chosen.
@@ -121,7 +123,7 @@ def _send_link(screen: Screen, posted: FormData) -> Response:
     given = _sought(posted)
     speech, errors, notice, status = screen.speech, {}, "", HTTPStatus.UNPROCESSABLE_ENTITY
     slip, fitting = screen.browser.returned(_PAGE, str(posted.get("slip", "")))
-    if not _EMAIL.fullmatch(given["email"].strip()):
+    if not re.match(EMAIL, plain_address(given["email"])):
         errors["email"] = speech.say(N_("Write the address like name@example.com."))
     try:
         parse(given["reference"])
@@ -237,7 +239,7 @@ def file(request: Request, token: str, attachment: UUID) -> Response:
         return visit
     product = visit.screen.product
     with product.store.reading(SYSTEM) as work:
-        row = next((f for f in case.Sees(work, visit.visitor).files() if f.id == attachment), None)
+        row = next((f for f in Sees(work, visit.visitor).files() if f.id == attachment), None)
     if row is None:
         raise NotFound("file", attachment)
     return saved(product, row)

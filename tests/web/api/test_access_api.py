@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 from fastapi.testclient import TestClient
 
-from complaints.domain.vocabulary import Role
+from complaints.domain.vocabulary import Language, Role
 from config.wiring import App
 from tests.web.api.conftest import SUBMISSION, Caller
 from web.auth import KeyRing
@@ -95,6 +95,13 @@ def test_an_invisible_complaint_cannot_be_merged_into(
     for action, body in (("merge", {"into": hidden}), ("link", {"to": hidden})):
         answer = agent.post(f"/complaints/{reference}/actions/{action}", body)
         assert answer.status_code == 404, answer.text
+
+
+def test_people_read_the_installations_language_unless_it_is_said(admin: Caller, product: App) -> None:
+    product.settings = product.settings.model_copy(update={"language": Language.EN})
+    for login, more, reads in (("zhao", {}, "en"), ("li", {"language": "zh-CN"}, "zh-CN")):
+        made = admin.post("/people", {"login": login, "name": login, "roles": ["agent"]} | more)
+        assert (made.status_code, made.json()["language"]) == (201, reads)
 
 
 def test_people_and_keys_are_made_by_administrators(admin: Caller, integrator: Caller) -> None:

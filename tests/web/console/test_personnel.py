@@ -9,7 +9,7 @@ from sqlmodel import select
 
 from complaints.domain.errors import Conflict, InvalidInput
 from complaints.domain.ports import SYSTEM
-from complaints.domain.vocabulary import Role
+from complaints.domain.vocabulary import Language, Role
 from complaints.services import administration, people, personnel, signin
 from complaints.services.personnel import Particulars
 from complaints.store.tables import AdminEvent, WebSession
@@ -20,10 +20,11 @@ from tests.web.forms import sign_in
 
 def test_the_first_start_makes_one_administrator_and_no_second(product: App) -> None:
     with product.store.work(SYSTEM) as work:
-        made = personnel.first_admin(work)
+        made = personnel.first_admin(work, Language.EN)
     assert made
     person, password = made
-    assert (person.login, person.roles, person.password_until is not None) == ("admin", ["admin"], True)
+    assert (person.login, person.roles, person.language) == ("admin", ["admin"], "en")
+    assert person.password_until is not None
     with product.store.work(SYSTEM) as work:
         assert personnel.first_admin(work) is None
         assert signin.check(work, "admin", password, "").id == person.id

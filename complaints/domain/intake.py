@@ -6,21 +6,35 @@ import re
 from datetime import datetime
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field, StringConstraints, field_validator
+from pydantic import (
+    AfterValidator,
+    AwareDatetime,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    field_validator,
+)
 
-from complaints.domain.validation import EMAIL, NO_NUL, OPTIONAL_TAG, PHONE, TAG, storable, visible
+from complaints.domain.validation import EMAIL, NO_NUL, OPTIONAL_TAG, PHONE, TAG, narrow, storable, visible
 from complaints.domain.vocabulary import Channel, Language, Need
 
 Short = Annotated[str, StringConstraints(strip_whitespace=True, max_length=300, pattern=NO_NUL)]
-Email = Annotated[str, StringConstraints(strip_whitespace=True, max_length=254, pattern=EMAIL)]
+Email = Annotated[str, BeforeValidator(narrow), StringConstraints(strip_whitespace=True, max_length=254, pattern=EMAIL)]
 
 
 def plain_number(text: str) -> str:
     """A telephone number without what people write between its digits: one number has one spelling, and is found."""
-    return re.sub(r"[ ()\-/]", "", text.strip())
+    return re.sub(r"[ ()\-/]", "", narrow(text).strip())
 
 
-Phone = Annotated[str, StringConstraints(strip_whitespace=True, pattern=PHONE), AfterValidator(plain_number)]
+Phone = Annotated[
+    str,
+    BeforeValidator(narrow),
+    StringConstraints(strip_whitespace=True, pattern=PHONE),
+    AfterValidator(plain_number),
+]
 #: Nobody's complaint is older; a year like 0001 is a default that slipped through.
 _EARLIEST_YEAR = 1970
 #: A plain number is no date, though pydantic would take it for seconds since 1970.

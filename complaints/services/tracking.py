@@ -16,6 +16,7 @@ from sqlmodel import col, select
 from complaints.domain.errors import Conflict, NotFound
 from complaints.domain.ports import Actor
 from complaints.domain.reference import parse
+from complaints.domain.validation import narrow
 from complaints.domain.vocabulary import Audience, IntentKind, Role, Status
 from complaints.services import outbox
 from complaints.services.contact import way_to_reach
@@ -143,7 +144,7 @@ def _sought(work: Work, reference: str) -> Complaint | None:
 def _at(work: Work, complaint: Complaint, email: str) -> list[Complainant]:
     """The parties that we write to at this address."""
     ways = [(person, way_to_reach(person)) for person in parties(work, complaint)]
-    address = email.strip().casefold()
+    address = narrow(email).strip().casefold()
     return [person for person, way in ways if way.kind == "email" and way.address.casefold() == address]
 
 

@@ -174,6 +174,7 @@ def sign_out(screen: Staff) -> Response:
         signin.end_session(work, screen.seat.session.id)
     response = screen.go(DOOR, screen.speech.say(N_("You are signed out.")))
     screen.browser.jar.drop(response, SESSION)
+    response.headers["Clear-Site-Data"] = '"storage"'  # words begun here are not for whoever signs in next
     return response
 
 

@@ -1,8 +1,4 @@
-"""What the tracking page tells: where the complaint stands, what was said, what can be done. Only what is the reader's.
-
-After a merge several people follow one complaint. Each reads the common state and what was written to or by them,
-never the other one's words, letters or files.
-"""
+"""What the tracking page tells: where it stands, what was said, what can be done. Only what is the reader's."""
 
 from __future__ import annotations
 
@@ -12,19 +8,17 @@ from datetime import date, datetime
 
 from sqlmodel import select
 
-from complaints.domain.vocabulary import OPEN, Audience, ClosingCategory, Language, Role, Status, StepKind
+from complaints.domain.vocabulary import OPEN, ClosingCategory, Language, Status
 from complaints.notify.labels import label
-from complaints.services import actions, attachments, clocks, remedies, view
+from complaints.services import actions, clocks, remedies
 from complaints.services.contact import way_to_reach
-from complaints.services.notices import parties
+from complaints.services.sight import Sight
 from complaints.services.tracking import Visitor
-from complaints.store.tables import Attachment, Complaint, Event, Message, Party, Remedy
+from complaints.store.tables import Attachment, Complaint, Message, Party, Remedy
 from complaints.store.unit import Work
 from web.language import N_, Speech
 
 S = Status
-_PUBLIC = frozenset({Audience.COMPLAINANT})
-_MINE = frozenset({Role.COMPLAINANT})
 #: The way of a complaint in plain words: title, what it means, statuses.
 _WAY: tuple[tuple[str, str, frozenset[Status]], ...] = (
     (N_("Received"), N_("We have your complaint and decide who looks into it."), frozenset({S.RECEIVED, S.TRIAGE})),
@@ -159,9 +153,9 @@ class Tracked:
 def tracked(work: Work, visitor: Visitor, speech: Speech) -> Tracked:
     """The complaint behind a link, as its visitor may see it."""
     complaint, status = visitor.complaint, Status(visitor.complaint.status)
-    sees = Sees(work, visitor)
-    thread = [_said(m) for m in view.thread(work, complaint, _PUBLIC) if sees.message(m)]
-    can = _can(work, complaint)
+    sees = Sight(work, visitor)
+    thread = [_said(m) for m in sees.thread() if m.kind in _SHOWN]
+    can = _can(work, visitor)
     if way_to_reach(visitor.complainant).kind == "email":
         can |= {"renew"}
     offers = remedies.offers(work, complaint, visitor.complainant.id)
@@ -183,48 +177,9 @@ def tracked(work: Work, visitor: Visitor, speech: Speech) -> Tracked:
         offers=[_offer(remedy, speech) for remedy in offers],
         thread=thread,
         files=sees.files(),
-        happened=[
-            (e.at, speech.say(_HAPPENED[e.kind]))
-            for e in actions.timeline(work, complaint, _PUBLIC)
-            if e.kind in _HAPPENED and sees.event(e)
-        ],
+        happened=[(e.at, speech.say(_HAPPENED[e.kind])) for e in sees.timeline() if e.kind in _HAPPENED],
         can=can,
     )
-
-
-class Sees:
-    """What one visitor may read of a complaint that may have several complainants."""
-
-    def __init__(self, work: Work, visitor: Visitor) -> None:
-        self._work, self._visitor, self._complaint = work, visitor, visitor.complaint
-        self.first = visitor.complaint.complainant_id == visitor.complainant.id
-        self.narrative = visitor.complaint.narrative if self.first else self._merged_narrative()
-        others = [p for p in parties(work, visitor.complaint) if p.id != visitor.complainant.id]
-        self._others = {p.name or "Complainant" for p in others}
-
-    def _merged_narrative(self) -> str:
-        party = self._work.session.get(Party, (self._complaint.id, self._visitor.complainant.id))
-        if party is None or party.via_complaint_id is None:
-            return ""
-        return self._work.session.get_one(Complaint, party.via_complaint_id).narrative
-
-    def message(self, message: Message) -> bool:
-        """Said by this visitor or to them. A message knows its author by name only: in doubt it is not shown."""
-        if message.kind not in _SHOWN:
-            return False
-        if message.outbox_key is not None:  # a letter
-            return f":{self._visitor.complainant.id}:" in message.outbox_key
-        if message.direction != "in":
-            return True
-        return message.author not in self._others and (self.first or message.author == self._visitor.actor.name)
-
-    def event(self, event: Event) -> bool:
-        """What others did is not told."""
-        return self.first or event.actor_kind != "complainant" or event.actor_id == str(self._visitor.complainant.id)
-
-    def files(self) -> list[Attachment]:
-        """Files belong to whoever complained first."""
-        return attachments.of(self._work, self._complaint, _PUBLIC) if self.first else []
 
 
 def _offer(remedy: Remedy, speech: Speech) -> Offer:
@@ -260,10 +215,11 @@ def _stages(complaint: Complaint, status: Status, speech: Speech) -> list[Stage]
     ]
 
 
-def _can(work: Work, complaint: Complaint) -> frozenset[str]:
+def _can(work: Work, visitor: Visitor) -> frozenset[str]:
+    complaint = visitor.complaint
     names = {"customer_replied": "answer", "add_message": "message", "appeal": "appeal", "withdraw": "withdraw"}
-    can = {names[a] for a in actions.allowed_for(work, complaint, _MINE) if a in names}
-    if actions.open_step_of(work, complaint, StepKind.CONFIRMATION) is not None:
+    can = {names[a] for a in actions.allowed_for(work, complaint, visitor.actor) if a in names}
+    if actions.asks_confirmation(work, complaint, visitor.actor):
         can = (can | {"confirm"}) - {"appeal"}  # not accepting the outcome is the appeal
     if complaint.closing_category in _FINAL:
         can -= {"appeal", "message"}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from starlette.datastructures import FormData, UploadFile
 
@@ -28,6 +28,12 @@ def megabytes(product: App) -> str:
     """The largest file, in words."""
     limit = product.settings.attachment_limit
     return f"{limit / 1_000_000:.0f} MB" if limit >= 1_000_000 else f"{limit / 1000:.0f} kB"
+
+
+def about(product: App, *, lost: bool) -> dict[str, Any]:
+    """What the field for files says of itself; `lost`: that files chosen before must be chosen again."""
+    limit = str(product.settings.attachment_limit)
+    return {"most": MOST, "limit": megabytes(product), "bytes": limit, "accept": ACCEPT, "lost": lost}
 
 
 def chosen(form: FormData) -> list[UploadFile]:

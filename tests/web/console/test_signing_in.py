@@ -95,6 +95,10 @@ def test_a_session_ends_by_signing_out_by_idling_and_with_its_person(office: Off
     later = office.product.store.now() + signin.IDLE + timedelta(minutes=1)
     monkeypatch.setattr(office.product.store, "now", lambda: later)
     assert again.get("/console/components").status_code == 303
+    fresh = office.browser("li")
+    with office.product.store.reading(SYSTEM) as work:
+        assert len(signin.sessions(work, office.person("li").id)) == 1, "what ended by idling is not shown as open"
+    assert fresh.get("/console/account").status_code == 200
 
 
 def test_a_form_without_the_sessions_token_does_nothing(office: Office) -> None:

@@ -88,7 +88,7 @@ def _kept(page: Response) -> Response:
 @router.post("/embed/complain")
 async def step(request: Request) -> Response:
     """From the form to the review, back, or on: everything typed travels along, in the form itself."""
-    async with request.form(max_files=files.MOST * 20, max_fields=_FIELDS) as posted:
+    async with files.form(request, _FIELDS) as posted:
         return await run_in_threadpool(_step, _screen(request), posted)
 
 

@@ -251,7 +251,7 @@ def file(request: Request, token: str, attachment: UUID) -> Response:
 @router.post("/track/{token}")
 async def do(request: Request, token: str) -> Response:
     """Whatever the page offers: `do` says which."""
-    async with request.form(max_files=files.MOST * 20, max_fields=_FIELDS) as posted:
+    async with files.form(request, _FIELDS) as posted:
         visit = await run_in_threadpool(_visit, request, token, str(posted.get("text", "")))
         return visit if isinstance(visit, Response) else await run_in_threadpool(_do, visit, posted)
 

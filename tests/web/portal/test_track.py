@@ -147,6 +147,10 @@ def test_words_whose_form_is_gone_are_shown_again(visitor: Visitor, desk: Desk, 
     assert long.status_code == 422
     assert 'id="withdraw-text-error"' in long.text
     assert "x" * 20_001 in long.text
+    huge = visitor.do(token, "message", [("files", ("x.png", PNG))], text="y" * 1_200_000)
+    assert huge.status_code == 422
+    assert 'id="message-text-error"' in huge.text
+    assert "y" * 1_200_000 in huge.text
     opened = slip(visitor.page(token).text)
     with product.store.work(SYSTEM) as work:
         tracking.revoke(work, work.session.get_one(Complaint, desk.complaint(desk.newest()).id))

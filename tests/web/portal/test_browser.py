@@ -292,6 +292,24 @@ def test_files_are_gathered_named_and_taken_away_again(browser: Browser, site: s
         assert sorted(page.locator("ul.files li").all_inner_texts()) == ["one.png", "two.png"]
 
 
+def test_the_other_language_in_another_tab_brings_nothing_back_here(
+    browser: Browser, site: str, visitor: Visitor, desk: Desk
+) -> None:
+    """What was sent from here must not stand here again, to be sent twice."""
+    token = visitor.send()
+    desk.take_up(desk.newest())
+    with _context(browser, "en") as context:
+        page = context.new_page()
+        page.goto(f"{site}/track/{token}")
+        page.get_by_text("Write to us or add a file").click()
+        page.locator("#message-text").fill("Any news?")
+        with context.expect_page():
+            page.locator("a.language").click(modifiers=["ControlOrMeta"])
+        page.get_by_role("button", name="Send message").click()
+        expect(page.locator(".notice.good")).to_be_visible()
+        expect(page.locator("#message-text")).to_have_value("")
+
+
 @pytest.mark.parametrize("scripts", [True, False])
 def test_files_that_a_page_could_not_keep_are_asked_for_again(
     browser: Browser, site: str, tmp_path: Path, scripts: bool

@@ -6,6 +6,10 @@ never the other one's words, letters or files. Every door that a signed link ope
 
 from __future__ import annotations
 
+from datetime import datetime
+
+from sqlmodel import func, select
+
 from complaints.domain.vocabulary import Audience
 from complaints.services import actions, attachments, view
 from complaints.services.notices import parties
@@ -29,12 +33,21 @@ class Sight:
         others = [p for p in parties(work, visitor.complaint) if p.id != visitor.complainant.id]
         self._others = {str(p.id) for p in others}
         self._their_names = {p.name or "Complainant" for p in others}
+        self._joined_at = self._first_merger() if others else None
 
     def _merged(self, visitor: Visitor) -> Complaint | None:
         party = self._work.session.get(Party, (visitor.complaint.id, visitor.complainant.id))
         if party is None or party.via_complaint_id is None:
             return None
         return self._work.session.get_one(Complaint, party.via_complaint_id)
+
+    def _first_merger(self) -> datetime | None:
+        mergers = select(func.min(Event.at)).where(Event.complaint_id == self._complaint.id, Event.kind == "merged")
+        return self._work.session.exec(mergers).one()
+
+    def _alone(self, at: datetime) -> bool:
+        """Whether nobody but the reader was in the case then: whatever came in came from them."""
+        return self.first and (self._joined_at is None or at < self._joined_at)
 
     @property
     def subject(self) -> str:
@@ -51,12 +64,13 @@ class Sight:
         return [m for m in view.thread(self._work, self._complaint, _PUBLIC) if self._message(m)]
 
     def _message(self, message: Message) -> bool:
-        """A message knows its author by name only: in doubt it is not shown."""
+        """A message knows its author by name only, and what came by mail or telephone was put in by somebody else: in
+        doubt it is not shown."""
         if message.outbox_key is not None:  # a letter
             return f":{self._me}:" in message.outbox_key
-        if message.direction != "in":
+        if message.direction != "in" or self._alone(message.at):
             return True
-        return message.author not in self._their_names and (self.first or message.author == self._my_name)
+        return message.author == self._my_name and message.author not in self._their_names
 
     def timeline(self) -> list[Event]:
         """What happened, in order; what others did is not told."""
@@ -65,7 +79,10 @@ class Sight:
     def _event(self, event: Event) -> bool:
         if event.actor_kind == "complainant":
             return event.actor_id not in self._others if self.first else event.actor_id == self._me
-        return self.first or event.kind != _FILED  # a file that we add is for whoever complained first
+        if event.kind != _FILED:
+            return True
+        # a file that we add is for whoever complained first; one that a mailbox passes on may be anybody's
+        return self._alone(event.at) or (self.first and event.actor_kind == "person")
 
     def files(self) -> list[Attachment]:
         """What they sent, and what we added for them, oldest first."""

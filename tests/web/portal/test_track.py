@@ -234,19 +234,30 @@ def told(visitor: Visitor, token: str) -> tuple[str, str]:
 def test_merged_complainants_read_nothing_of_each_other(visitor: Visitor, desk: Desk, token: str, product: App) -> None:
     first = desk.newest()
     visitor.do(token, "message", [("files", ("mine.png", PNG))], text="A private word.")
+    desk.act(first, "ask_customer", question="Which day?")
+    desk.act(first, "customer_replied", answer="On Monday, she says on the telephone.")
     desk.act(first, "add_message", text="We look into it, both of you.")
     bob = joining(visitor, desk, first)
+    desk.act(first, "ask_customer", question="Which floor?")
+    desk.act(first, "customer_replied", answer="The third, one of them says on the telephone.")
     visitor.do(bob, "message", [("files", ("bobs.png", PNG + b"b"))], text="From Bob only.")
     for page in told(visitor, bob):
         for shown in (first, "My own story about the same heater.", "From Bob only.", "We look into it, both of you."):
             assert shown in page
-        for secret in ("A private word.", "mine.png", "The heater you delivered", "Wang Fang"):
+        for secret in (
+            "A private word.",
+            "mine.png",
+            "The heater you delivered",
+            "Wang Fang",
+            "On Monday",
+            "The third",
+        ):
             assert secret not in page
     assert "bobs.png" in visitor.page(bob).text
     for page in told(visitor, token):
-        assert "A private word." in page
-        assert "mine.png" in page
-        for secret in ("From Bob only.", "bobs.png", "My own story"):
+        for shown in ("A private word.", "mine.png", "On Monday, she says"):
+            assert shown in page
+        for secret in ("From Bob only.", "bobs.png", "My own story", "The third"):
             assert secret not in page
     assert visitor.page(token).text.count("A file was added.") == 1
     with Session(product.engine) as session:

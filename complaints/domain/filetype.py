@@ -25,6 +25,9 @@ _MAGIC: tuple[tuple[int, bytes, str], ...] = (
     (8, b"WAVE", "audio/wav"),
     (0, b"ID3", "audio/mpeg"),
     (0, b"\xff\xfb", "audio/mpeg"),
+    (0, b"\xff\xfa", "audio/mpeg"),
+    (0, b"\xff\xf3", "audio/mpeg"),  # at half the sampling rate: voice recorders
+    (0, b"\xff\xf2", "audio/mpeg"),
     (0, b"#!AMR", "audio/amr"),
     (0, b"OggS", "audio/ogg"),
     (0, b"PK\x03\x04", "application/zip"),
@@ -34,6 +37,8 @@ _MAGIC: tuple[tuple[int, bytes, str], ...] = (
     (0, b"\x7fELF", "application/x-executable"),
     (0, b"#!", "text/x-script"),
 )
+#: Marks that a text may begin with, too: `BMW 320i, bought in May`.
+_LETTERS = (b"BM", b"MZ", b"ID3")
 _OFFICE = "application/vnd.openxmlformats-officedocument."
 #: What an ending promises: the kinds of content that may stand behind it, and the type the file then is.
 _ENDINGS: dict[str, tuple[frozenset[str], str]] = {
@@ -84,7 +89,7 @@ _NAME_LIMIT, _NAME_BYTES = 120, 200
 def sniff(head: bytes) -> str:
     """The media type of a file that begins with `head`; `application/octet-stream` when nothing fits."""
     for offset, mark, kind in _MAGIC:
-        if head[offset : offset + len(mark)] == mark:
+        if head[offset : offset + len(mark)] == mark and not (mark in _LETTERS and _is_text(head[len(mark) :])):
             return kind
     markup = _MARKUP.match(head)
     if markup:
@@ -93,17 +98,20 @@ def sniff(head: bytes) -> str:
 
 
 def _is_text(head: bytes) -> bool:
-    """UTF-8, UTF-16 with its mark, or GB 18030; without control characters. The last character may be cut off."""
+    """UTF-8, UTF-16 with its mark, or GB 18030; without control characters. The last character may be cut off.
+
+    What is UTF-8 is so by design, and may hold characters that this Python does not know yet; in the other two nearly
+    any bytes mean something, and only what is known counts.
+    """
     encodings = ["utf-16"] if head[:2] in (b"\xff\xfe", b"\xfe\xff") else ["utf-8", "gb18030"]
     for encoding in encodings:
+        strange = ("Cc",) if encoding == "utf-8" else ("Cc", "Cn", "Co")
         for cut in range(4):
             try:
                 words = head[: len(head) - cut].decode(encoding)
             except UnicodeDecodeError:
                 continue
-            return bool(words) and not any(
-                unicodedata.category(c) in ("Cc", "Cn", "Co") and c not in "\t\n\r\f" for c in words
-            )
+            return bool(words) and not any(unicodedata.category(c) in strange and c not in "\t\n\r\f" for c in words)
     return False
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 from datetime import datetime
 from typing import Annotated, Any
 
@@ -18,7 +17,7 @@ from pydantic import (
     field_validator,
 )
 
-from complaints.domain.validation import EMAIL, NO_NUL, OPTIONAL_TAG, PHONE, TAG, storable, visible
+from complaints.domain.validation import EMAIL, NO_NUL, OPTIONAL_TAG, PHONE, TAG, narrow, storable, visible
 from complaints.domain.vocabulary import Channel, Language, Need
 
 Short = Annotated[str, StringConstraints(strip_whitespace=True, max_length=300, pattern=NO_NUL)]
@@ -26,8 +25,7 @@ Short = Annotated[str, StringConstraints(strip_whitespace=True, max_length=300, 
 
 def plain_address(text: str) -> str:
     """An e-mail address without what a keyboard or copying adds: full-width and invisible characters, blanks around."""
-    narrow = unicodedata.normalize("NFKC", text).replace("。", ".")
-    return "".join(c for c in narrow if unicodedata.category(c) != "Cf").strip()
+    return str(narrow(text)).replace("。", ".").strip()
 
 
 def _plain(value: object) -> object:
@@ -39,10 +37,15 @@ Email = Annotated[str, StringConstraints(strip_whitespace=True, max_length=254, 
 
 def plain_number(text: str) -> str:
     """A telephone number without what people write between its digits: one number has one spelling, and is found."""
-    return re.sub(r"[ ()\-/]", "", text.strip())
+    return re.sub(r"[ ()\-/]", "", narrow(text).strip())
 
 
-Phone = Annotated[str, StringConstraints(strip_whitespace=True, pattern=PHONE), AfterValidator(plain_number)]
+Phone = Annotated[
+    str,
+    BeforeValidator(narrow),
+    StringConstraints(strip_whitespace=True, pattern=PHONE),
+    AfterValidator(plain_number),
+]
 #: Nobody's complaint is older; a year like 0001 is a default that slipped through.
 _EARLIEST_YEAR = 1970
 #: A plain number is no date, though pydantic would take it for seconds since 1970.

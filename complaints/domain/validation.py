@@ -73,15 +73,30 @@ def in_words(item: ErrorDetails) -> str:
     return PLAINER.get(item["type"]) or item["msg"].removeprefix("Value error, ")
 
 
-#: Letters by their category (Unicode), and yet nothing to see.
+#: Categories (Unicode) of what is not seen by itself; signs of this year and private ones are seen.
+_UNSEEN = frozenset({"Cc", "Cf", "Cs", "Mn", "Mc", "Me", "Zs", "Zl", "Zp"})
+#: Letters by their category, and yet nothing to see.
 _BLANK = frozenset("\u115f\u1160\u2800\u3164\uffa0")
 
 
+def blank(text: str) -> bool:
+    """Whether there is nothing to see in a text: mere spaces, of whatever kind."""
+    return all(c in _BLANK or unicodedata.category(c) in _UNSEEN for c in text)
+
+
 def visible(text: str) -> str:
-    """A text in which there is something to see; an error like that of an empty one for mere spaces of any kind."""
-    if any(c not in _BLANK and unicodedata.category(c)[0] not in "CMZ" for c in text):
+    """A text in which there is something to see; an error like that of an empty one where there is not."""
+    if blank(text):
+        raise PydanticCustomError("string_too_short", "there is nothing to read in it")
+    return text
+
+
+def narrow(text: Any) -> Any:
+    """Letters, digits and signs of full width, as Chinese keyboards type them (`１３８`, `＠`), as what is meant, and
+    without the invisible ones that copying adds."""
+    if not isinstance(text, str):
         return text
-    raise PydanticCustomError("string_too_short", "there is nothing to read in it")
+    return "".join(c for c in unicodedata.normalize("NFKC", text) if unicodedata.category(c) != "Cf")
 
 
 Document = TypeVar("Document", bound=dict[str, Any])

@@ -14,6 +14,7 @@ from complaints.domain.commands import COMMANDS
 from complaints.domain.errors import Conflict, Forbidden, InvalidInput, NotFound, NotOpen
 from complaints.domain.forms import ConfirmationForm
 from complaints.domain.lifecycle import askable
+from complaints.domain.ports import Actor
 from complaints.domain.validation import problems_of
 from complaints.domain.vocabulary import (
     ANSWERED,
@@ -59,6 +60,11 @@ from complaints.store.tables import (
     Survey,
 )
 from complaints.store.unit import Work
+
+#: What no complainant can ask for where others complain in the same case.
+_FOR_ALL = frozenset({"withdraw"})
+#: What somebody who joined a case by a merger cannot ask for: it was offered to whoever complained first.
+_OF_WHO_WAS_FIRST = frozenset({"accept_remedy", "decline_remedy"})
 
 
 def act(
@@ -612,9 +618,23 @@ def _add_link(work: Work, complaint: Complaint, other: Complaint, kind: LinkKind
         )
 
 
-def allowed_for(work: Work, complaint: Complaint, roles: frozenset[Role] | None = None) -> list[str]:
-    """Actions of `COMMANDS` that the table allows on this complaint now: to holders of `roles`, else to this actor."""
-    return askable(Status(complaint.status), work.actor.roles if roles is None else roles, facts(work, complaint))
+def allowed_for(work: Work, complaint: Complaint, actor: Actor | None = None) -> list[str]:
+    """Actions of `COMMANDS` that `actor`, else who is acting, can ask for on this complaint now."""
+    who = actor or work.actor
+    can = askable(Status(complaint.status), who.roles, facts(work, complaint))
+    people = notices.parties(work, complaint)
+    if len(people) < 2:
+        return can
+    not_theirs = _FOR_ALL if who.kind == "complainant" else frozenset()
+    if routing.joined(complaint, people, who):
+        not_theirs |= _OF_WHO_WAS_FIRST
+    return [action for action in can if action not in not_theirs]
+
+
+def asks_confirmation(work: Work, complaint: Complaint, actor: Actor) -> bool:
+    """Whether this complainant is asked for their verdict on our answer."""
+    asked = open_step_of(work, complaint, StepKind.CONFIRMATION) is not None
+    return asked and not routing.joined(complaint, notices.parties(work, complaint), actor)
 
 
 def timeline(work: Work, complaint: Complaint, audiences: frozenset[Audience]) -> list[Event]:

@@ -6,6 +6,7 @@ import re
 from dataclasses import dataclass
 from typing import Literal
 
+from complaints.domain.intake import plain_address
 from complaints.domain.validation import EMAIL
 from complaints.domain.vocabulary import Need
 from complaints.store.tables import Complainant
@@ -20,12 +21,15 @@ class Way:
 
 
 def way_to_reach(complainant: Complainant) -> Way:
-    """The one way we use. Whoever asked for safe contact only is never written to at any other address; what is no
-    address that a mail can bear, a person reads and follows."""
+    """The one way we use. Whoever asked for safe contact only is never written to at any other address.
+
+    They say it in their own words: what is more than an address (`li@work.example, not at weekends`) is for a person to
+    read and to follow, as a number is.
+    """
     needs = set(complainant.needs)
     if Need.SAFE_CONTACT_ONLY in needs:
-        if re.match(EMAIL, complainant.safe_contact):
-            return Way("email", complainant.safe_contact)
+        if re.match(EMAIL, address := plain_address(complainant.safe_contact)):
+            return Way("email", address)
         return Way("phone", complainant.safe_contact) if complainant.safe_contact else Way("none")
     if complainant.email and Need.NO_EMAIL not in needs:
         return Way("email", complainant.email)

@@ -74,9 +74,17 @@ def not_eligible(
         return "Whoever investigated, decided or answered may not give the complainant's verdict. Ask somebody else."
     person = work.session.get(Person, UUID(actor.id)) if actor.kind == "person" else None
     known = parties(work, complaint) if complainants is None else complainants
+    if kind is StepKind.CONFIRMATION and joined(complaint, known, actor):
+        return "Whoever complained first says whether the answer settles it. If you do not agree, ask for a review."
     if person is not None and conflicted(complaint, known, person):
         return "You are named in or related to this complaint (conflict of interest)."
     return None
+
+
+def joined(complaint: Complaint, complainants: Iterable[Complainant], actor: Actor) -> bool:
+    """Whether `actor` is a complainant who came to this case by a merger. It is not theirs to end."""
+    late = {str(c.id) for c in complainants if c.id != complaint.complainant_id}
+    return actor.kind == "complainant" and actor.id in late
 
 
 def investigators(work: Work, complaint: Complaint) -> set[str]:

@@ -298,7 +298,11 @@ def sessions(work: Work, person_id: UUID) -> list[WebSession]:
     return list(
         work.session.exec(
             select(WebSession)
-            .where(WebSession.person_id == person_id, WebSession.expires_at > work.now)
+            .where(
+                WebSession.person_id == person_id,
+                WebSession.expires_at > work.now,
+                WebSession.seen_at > work.now - IDLE,
+            )
             .order_by(col(WebSession.seen_at).desc())
         ).all()
     )

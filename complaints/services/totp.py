@@ -12,6 +12,7 @@ import pyotp
 from sqlmodel import col, func, select
 
 from complaints.domain.errors import Conflict, FieldProblem, Forbidden, InvalidInput
+from complaints.domain.validation import narrow
 from complaints.services import administration, signin
 from complaints.store.tables import Person, RecoveryCode
 from complaints.store.unit import Work
@@ -108,7 +109,7 @@ def _step_of(work: Work, secret: str, code: str, after: int) -> int | None:
     now = int(work.now.timestamp()) // STEP
     totp = pyotp.TOTP(secret)
     for step in (now, now - 1, now + 1):
-        if step > after and hmac.compare_digest(totp.generate_otp(step).encode(), code.strip().encode()):
+        if step > after and hmac.compare_digest(totp.generate_otp(step).encode(), narrow(code).strip().encode()):
             return step
     return None
 

@@ -19,8 +19,8 @@ from complaints.domain.lifecycle import TABLE
 from complaints.domain.ports import SYSTEM
 from complaints.domain.vocabulary import Role, Status, StepKind
 from complaints.services import actions, remedies, steps
+from complaints.services.sight import Sight
 from complaints.services.transition import lock_reference
-from complaints.services.visitors import Sees
 from complaints.store.unit import Work
 from web.api import shapes
 from web.api.body import json_body, takes
@@ -32,7 +32,6 @@ router = APIRouter(prefix="/track/{token}", tags=["tracking"])
 Token = Annotated[
     str, Path(min_length=20, max_length=400, pattern=r"^[A-Za-z0-9_\-.]+$", description="From the letter.")
 ]
-_MINE = frozenset({Role.COMPLAINANT})
 #: What a complainant can do beside answering the response.
 DOES = tuple(action for action in COMMANDS if Role.COMPLAINANT in TABLE[action].roles)
 
@@ -42,8 +41,8 @@ class Tracked(shapes.Shape):
 
     reference: str
     status: Status
-    subject: str
-    narrative: str
+    subject: str = Field(description="Of your own complaint, also after it was merged into another.")
+    narrative: str = Field(description="Your own words.")
     received_at: datetime
     acknowledged_at: datetime | None
     due_at: datetime | None = Field(description="By when we mean to answer.")
@@ -57,8 +56,17 @@ class Tracked(shapes.Shape):
     thread: list[shapes.MessageShape]
 
 
-#: What a complaint's row tells all its complainants alike.
-_COMMON = set(Tracked.model_fields) - {"subject", "narrative", "offers", "timeline", "thread"}
+#: What everybody who follows a complaint is told alike.
+_COMMON = {
+    "reference",
+    "status",
+    "received_at",
+    "acknowledged_at",
+    "due_at",
+    "responded_at",
+    "closed_at",
+    "waiting_until",
+}
 
 
 @router.get("", summary="Follow a complaint", responses=documented(404))
@@ -66,16 +74,14 @@ def follow(product: Product, token: Token) -> Tracked:
     """Where it stands, what was written, what you can do now."""
     with product.store.reading(SYSTEM) as work:
         visitor = product.tracking.open(work, token)
-        complaint = visitor.complaint
-        sees = Sees(work, visitor)
-        can = actions.allowed_for(work, complaint, _MINE)
+        complaint, sees = visitor.complaint, Sight(work, visitor)
         offers = remedies.offers(work, complaint, visitor.complainant.id)
         return Tracked(
             **complaint.model_dump(include=_COMMON),
             subject=sees.subject,
             narrative=sees.narrative,
-            allowed_actions=[action for action in can if sees.alone or action != "withdraw"],
-            asks_confirmation=actions.open_step_of(work, complaint, StepKind.CONFIRMATION) is not None,
+            allowed_actions=actions.allowed_for(work, complaint, visitor.actor),
+            asks_confirmation=actions.asks_confirmation(work, complaint, visitor.actor),
             offers=[shapes.OfferShape.model_validate(r) for r in offers],
             timeline=[shapes.EventShape.model_validate(e) for e in sees.timeline()],
             thread=[shapes.MessageShape.model_validate(m) for m in sees.thread()],
@@ -89,7 +95,7 @@ def _visit(product: Any, token: str, do: Callable[[Work, str], object]) -> shape
         do(work, visitor.complaint.reference)
     with product.store.reading(SYSTEM) as reading:
         complaint = product.tracking.open(reading, token).complaint
-        can = actions.allowed_for(reading, complaint, _MINE)
+        can = actions.allowed_for(reading, complaint, visitor.actor)
     return shapes.Allowed(
         reference=complaint.reference, status=complaint.status, version=complaint.version, actions=can
     )

@@ -25,6 +25,7 @@ from web.console.route import PageRoute
 from web.console.seat import Staff
 from web.console.when import Span
 from web.language import N_
+from web.portal import files
 from web.portal.pages import Screen as Leaf
 
 router = APIRouter(route_class=PageRoute)
@@ -177,5 +178,5 @@ def portal(screen: Staff) -> Response:
     """All components of the portal, on a page of the portal."""
     leaf = Leaf(screen.request, own=screen.speech.language)
     wrong = {"email": screen.speech.say(N_("Fill this in."))}
-    limits = {"most": 5, "limit": "10 MB", "bytes": 10_000_000, "accept": ""}
-    return leaf.page("gallery.html", errors=wrong, given={"name": "王芳", "email": ""}, files=limits)
+    about = files.about(screen.product, lost=True)
+    return leaf.page("gallery.html", errors=wrong, given={"name": "王芳", "email": ""}, files=about)

@@ -7,6 +7,7 @@ import hmac
 import json
 from datetime import timedelta
 from http import HTTPStatus
+from urllib.parse import urlencode
 
 from fastapi import APIRouter, Request
 from fastapi.responses import RedirectResponse, Response
@@ -25,6 +26,7 @@ from web.language import N_
 
 router = APIRouter(route_class=PageRoute)
 _COOKIE = "sign_on"
+_AWAY = N_("The sign-on of the company cannot be reached. Use your password, or try later.")
 #: So long somebody may be at the provider.
 _PATIENCE = timedelta(minutes=15)
 
@@ -37,7 +39,7 @@ def depart(request: Request, next: str = "/console") -> Response:
     try:
         departure = _provider(screen).depart(now)
     except (SignOnFailed, Retryable):
-        return _refused(screen, N_("The sign-on of the company cannot be reached. Use your password, or try later."))
+        return _refused(screen, _AWAY, own(next))
     late = int((now + _PATIENCE).timestamp())
     kept = [departure.state, departure.nonce, departure.verifier, own(next), late]
     response = screen.dressed(RedirectResponse(departure.url, HTTPStatus.SEE_OTHER))
@@ -53,14 +55,14 @@ def arrive(request: Request, state: str = "", code: str = "", error: str = "") -
     provider = _provider(screen)
     kept = _kept(screen)
     if kept is None or not hmac.compare_digest(state.encode(), kept[0].encode()) or error or not code:
-        return _refused(screen, N_("The sign-on was not completed. Try again."))
+        return _refused(screen, N_("The sign-on was not completed. Try again."), kept[3] if kept else "")
     _, nonce, verifier, onward = kept
     try:
         person = _person(screen, provider, code, nonce, verifier)
     except Retryable:
-        return _refused(screen, N_("The sign-on of the company cannot be reached. Use your password, or try later."))
+        return _refused(screen, _AWAY, onward)
     except SignOnFailed as failed:
-        return _refused(screen, N_("The sign-on was refused: %(why)s"), why=said_of(screen.speech, failed))
+        return _refused(screen, N_("The sign-on was refused: %(why)s"), onward, why=said_of(screen.speech, failed))
     response = seated(screen, person, onward, [], via="oidc")
     screen.browser.jar.drop(response, _COOKIE)
     return response
@@ -94,7 +96,9 @@ def _signer(screen: Screen) -> URLSafeSerializer:
     return URLSafeSerializer(secret, salt="sign-on", signer_kwargs={"digest_method": hashlib.sha256})
 
 
-def _refused(screen: Screen, said: str, **values: str) -> Response:
-    response = screen.go(DOOR, screen.speech.say(said, **values), tone="bad")
+def _refused(screen: Screen, said: str, onward: str, **values: str) -> Response:
+    """Back to the door, from where the password leads `onward` as well."""
+    there = f"{DOOR}?{urlencode({'next': onward})}" if onward else DOOR
+    response = screen.go(there, screen.speech.say(said, **values), tone="bad")
     screen.browser.jar.drop(response, _COOKIE)
     return response

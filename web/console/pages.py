@@ -134,7 +134,7 @@ class Screen:
                 density=preferences.get("density", "normal"),
                 path=self.request.url.path,
                 here=_here(self.request),
-                in_language=lambda code: urlencode({**self.request.query_params, "lang": code}),
+                reached_by=self.request.query_params if self.request.method == "GET" else None,
                 **values,
             )
         )
@@ -176,7 +176,7 @@ class Screen:
     def _flash(self) -> tuple[str, str] | None:
         try:
             tone, said = json.loads(base64.urlsafe_b64decode(self.browser.jar.read(self.request, _FLASH)))
-        except ValueError:
+        except (ValueError, TypeError):  # none, or none of ours
             return None
         return (str(tone), str(said)) if tone in ("good", "bad", "note") else None
 

@@ -10,11 +10,12 @@ from typing import Any, TypeVar
 
 from fastapi.responses import Response, StreamingResponse
 
+from complaints.domain.validation import narrow
 from web.console.labels import yes_or_no
 from web.console.pages import Screen
 from web.language import Speech
 
-#: A cell that begins so would be a formula in a spreadsheet.
+#: A cell that begins so would be a formula in a spreadsheet; in full width, too, where one is set up for Chinese.
 _FORMULA = ("=", "+", "-", "@", "\t", "\r")
 _PIECE = 32_000
 Row = TypeVar("Row")
@@ -69,4 +70,4 @@ def _cell(speech: Speech, value: object) -> object:
     if isinstance(value, date):
         return value.isoformat()
     said = "; ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
-    return f"'{said}" if said.lstrip(" ").startswith(_FORMULA) else said
+    return f"'{said}" if narrow(said.lstrip(" \u3000")[:1]) in _FORMULA else said

@@ -28,6 +28,8 @@ _DOOR_OPEN = timedelta(days=7)
 _PATIENCE = timedelta(minutes=5)
 #: Where the code is sent to; the form that slips of that page are made for.
 _CODE = "/console/sign-in/code"
+#: What the button sends that only wants to read the page in the other language.
+_READ = "read"
 
 
 @router.get("/sign-in")
@@ -45,6 +47,8 @@ def sign_in(request: Request, entries: Entries) -> Response:
     _, fitting = screen.browser.returned(DOOR, str(entries.get("slip", "")), _DOOR_OPEN)
     if not fitting:
         return door(screen, onward, fields, HTTPStatus.FORBIDDEN, login=login, notice=_unfit(screen))
+    if entries.get("do") == _READ:
+        return door(screen, onward, fields, login=login)
     error, person = _checked(screen, login, password)
     if person is None:
         return door(screen, onward, fields, _status(error), login=login, errors={"password": _said(screen, error)})
@@ -117,6 +121,8 @@ def enter_code(request: Request, entries: Entries) -> Response:
     if person is None:
         notice = screen.speech.say(N_("That took too long. Sign in again."))
         return door(screen, onward, fields, HTTPStatus.FORBIDDEN, notice=notice)
+    if entries.get("do") == _READ:
+        return _second_step(screen, slip, onward, fields)
     error = _code_checked(screen, person, str(entries.get("code", "")))
     if error:
         return _second_step(screen, slip, onward, fields, _status(error), _said(screen, error))
@@ -174,6 +180,7 @@ def sign_out(screen: Staff) -> Response:
         signin.end_session(work, screen.seat.session.id)
     response = screen.go(DOOR, screen.speech.say(N_("You are signed out.")))
     screen.browser.jar.drop(response, SESSION)
+    response.headers["Clear-Site-Data"] = '"storage"'  # words begun here are not for whoever signs in next
     return response
 
 

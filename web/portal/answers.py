@@ -13,6 +13,7 @@ from complaints.domain.intake import NARRATIVE_LIMIT, NewComplaint
 from complaints.domain.validation import problems_of
 from complaints.domain.vocabulary import Channel, Language, Need
 from web.language import N_, Speech
+from web.portal import files
 
 #: Fields of the form, in the order of the page.
 TEXTS = ("narrative", "product", "order_ref", "desired_remedy", "who", "name", "email", "phone", "safe_contact")
@@ -39,13 +40,14 @@ Answers = dict[str, Any]
 
 def empty(product: str = "") -> Answers:
     """A form nobody has filled in yet."""
-    return dict.fromkeys(TEXTS, "") | {"product": product[:300], "needs": []}
+    return dict.fromkeys(TEXTS, "") | {"product": product[:300], "needs": [], "lost": ""}
 
 
 def read(form: FormData) -> Answers:
-    """What was typed, unjudged."""
+    """What was typed, unjudged; `lost` where files had been chosen, which no page can give back to a browser."""
     found: Answers = {name: str(form.get(name, "")).replace("\r\n", "\n") for name in TEXTS}
     found["needs"] = [n for n in NEEDS if n in form.getlist("needs")]
+    found["lost"] = "1" if form.get("lost") or files.chosen(form) else ""
     return found
 
 

@@ -1,4 +1,4 @@
-"""What the tracking page tells: where the complaint stands, what was said, what can be done. Only what is theirs."""
+"""What the tracking page tells: where it stands, what was said, what can be done. Only what is the reader's."""
 
 from __future__ import annotations
 
@@ -8,18 +8,17 @@ from datetime import date, datetime
 
 from sqlmodel import select
 
-from complaints.domain.vocabulary import OPEN, ClosingCategory, Language, Role, Status, StepKind
+from complaints.domain.vocabulary import OPEN, ClosingCategory, Language, Status
 from complaints.notify.labels import label
 from complaints.services import actions, clocks, remedies
 from complaints.services.contact import way_to_reach
+from complaints.services.sight import Sight
 from complaints.services.tracking import Visitor
-from complaints.services.visitors import Sees
 from complaints.store.tables import Attachment, Complaint, Message, Party, Remedy
 from complaints.store.unit import Work
 from web.language import N_, Speech
 
 S = Status
-_MINE = frozenset({Role.COMPLAINANT})
 #: The way of a complaint in plain words: title, what it means, statuses.
 _WAY: tuple[tuple[str, str, frozenset[Status]], ...] = (
     (N_("Received"), N_("We have your complaint and decide who looks into it."), frozenset({S.RECEIVED, S.TRIAGE})),
@@ -154,9 +153,9 @@ class Tracked:
 def tracked(work: Work, visitor: Visitor, speech: Speech) -> Tracked:
     """The complaint behind a link, as its visitor may see it."""
     complaint, status = visitor.complaint, Status(visitor.complaint.status)
-    sees = Sees(work, visitor)
+    sees = Sight(work, visitor)
     thread = [_said(m) for m in sees.thread() if m.kind in _SHOWN]
-    can = _can(work, complaint) - (set() if sees.alone else {"withdraw"})
+    can = _can(work, visitor)
     if way_to_reach(visitor.complainant).kind == "email":
         can |= {"renew"}
     offers = remedies.offers(work, complaint, visitor.complainant.id)
@@ -216,10 +215,11 @@ def _stages(complaint: Complaint, status: Status, speech: Speech) -> list[Stage]
     ]
 
 
-def _can(work: Work, complaint: Complaint) -> frozenset[str]:
+def _can(work: Work, visitor: Visitor) -> frozenset[str]:
+    complaint = visitor.complaint
     names = {"customer_replied": "answer", "add_message": "message", "appeal": "appeal", "withdraw": "withdraw"}
-    can = {names[a] for a in actions.allowed_for(work, complaint, _MINE) if a in names}
-    if actions.open_step_of(work, complaint, StepKind.CONFIRMATION) is not None:
+    can = {names[a] for a in actions.allowed_for(work, complaint, visitor.actor) if a in names}
+    if actions.asks_confirmation(work, complaint, visitor.actor):
         can = (can | {"confirm"}) - {"appeal"}  # not accepting the outcome is the appeal
     if complaint.closing_category in _FINAL:
         can -= {"appeal", "message"}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from http import HTTPStatus
 from typing import Any
+from urllib.parse import urlencode
 
 from fastapi import APIRouter, Request
 from fastapi.concurrency import run_in_threadpool
@@ -20,7 +21,7 @@ from complaints.services.contact import way_to_reach
 from complaints.services.transition import lock
 from complaints.store.tables import Complaint, IdempotencyKey
 from web.browser import Slip
-from web.language import N_
+from web.language import N_, chosen
 from web.portal import answers, files
 from web.portal.pages import PageRoute, Screen
 
@@ -39,6 +40,13 @@ def _base(screen: Screen) -> str:
     return "/embed/complain" if screen.embedded else "/complain"
 
 
+def _onward(screen: Screen, path: str, **query: str) -> str:
+    """An address of ours, with the language that was chosen where no cookie can keep it: in a frame on another site."""
+    if screen.embedded and (language := chosen(screen.request)):
+        query["lang"] = language.value
+    return f"{path}?{urlencode(query)}" if query else path
+
+
 @router.get("/")
 def start(request: Request) -> Response:
     """The two things one can do here."""
@@ -55,16 +63,19 @@ def form(request: Request, product: str = "") -> Response:
 
 def _form(screen: Screen, given: answers.Answers, slip: str, status: int = HTTPStatus.OK, **more: Any) -> Response:
     values = {"errors": {}, "notice": "", "trap": False, "needs": answers.NEEDS, "limit": NARRATIVE_LIMIT} | more
-    return _kept(screen.page("complain.html", status, given=given, slip=slip, action=_base(screen), **values))
+    return _kept(screen.page("complain.html", status, given=given, slip=slip, **_addresses(screen), **values))
 
 
 def _review(screen: Screen, given: answers.Answers, slip: str, status: int = HTTPStatus.OK, **more: Any) -> Response:
     values = {"errors": {}, "notice": "", "needs": answers.NEEDS} | more
-    product = screen.product
-    about = {"most": files.MOST, "limit": files.megabytes(product), "accept": files.ACCEPT}
-    about |= {"bytes": str(product.settings.attachment_limit)}
-    page = screen.page("review.html", status, given=given, slip=slip, action=_base(screen), files=about, **values)
+    about = files.about(screen.product, lost=bool(given["lost"]))
+    page = screen.page("review.html", status, given=given, slip=slip, files=about, **_addresses(screen), **values)
     return _kept(page)
+
+
+def _addresses(screen: Screen) -> dict[str, str]:
+    """Where the form is sent, and where it is sent to go on in the other language."""
+    return {"action": _onward(screen, _base(screen)), "base": _base(screen)}
 
 
 def _kept(page: Response) -> Response:
@@ -77,7 +88,7 @@ def _kept(page: Response) -> Response:
 @router.post("/embed/complain")
 async def step(request: Request) -> Response:
     """From the form to the review, back, or on: everything typed travels along, in the form itself."""
-    async with request.form(max_files=files.MOST * 20, max_fields=_FIELDS) as posted:
+    async with files.form(request, _FIELDS) as posted:
         return await run_in_threadpool(_step, _screen(request), posted)
 
 
@@ -132,7 +143,7 @@ def _send(screen: Screen, given: answers.Answers, new: NewComplaint, key: str, p
         return _review(screen, given, same, HTTPStatus.UNPROCESSABLE_ENTITY, errors={"files": "\n".join(wrong)})
     name = new.complainant.name or "Complainant"
     actor = Actor("complainant", "portal", name, frozenset({Role.COMPLAINANT}))
-    again = ""
+    again: dict[str, str] = {}
     try:
         with product.store.work(actor) as work:
             taken = intake.submit(work, new, product.classifier, owner=_OWNER, key=key)
@@ -143,8 +154,9 @@ def _send(screen: Screen, given: answers.Answers, new: NewComplaint, key: str, p
         with product.store.reading(SYSTEM) as work:
             earlier = work.session.get_one(IdempotencyKey, (_OWNER, key))
             complaint = work.session.get_one(Complaint, earlier.complaint_id)
-        again = "?changed=1"
-    return screen.go(f"{_base(screen)}/sent/{product.tracking.token(complaint.id, complaint.complainant_id, 1)}{again}")
+        again = {"changed": "1"}
+    token = product.tracking.token(complaint.id, complaint.complainant_id, 1)
+    return screen.go(_onward(screen, f"{_base(screen)}/sent/{token}", **again))
 
 
 @router.get("/complain/sent/{token}")

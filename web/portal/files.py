@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from typing import BinaryIO
+from contextlib import AbstractAsyncContextManager
+from typing import Any, BinaryIO
 
+from fastapi import Request
 from starlette.datastructures import FormData, UploadFile
 
 from complaints.domain.errors import InvalidInput, LimitExceeded, UnsupportedType
@@ -28,6 +30,18 @@ def megabytes(product: App) -> str:
     """The largest file, in words."""
     limit = product.settings.attachment_limit
     return f"{limit / 1_000_000:.0f} MB" if limit >= 1_000_000 else f"{limit / 1000:.0f} kB"
+
+
+def about(product: App, *, lost: bool) -> dict[str, Any]:
+    """What the field for files says of itself; `lost`: that files chosen before must be chosen again."""
+    limit = str(product.settings.attachment_limit)
+    return {"most": MOST, "limit": megabytes(product), "bytes": limit, "accept": ACCEPT, "lost": lost}
+
+
+def form(request: Request, fields: int) -> AbstractAsyncContextManager[FormData]:
+    """A form with files. A text too long for us is still read, so that it is told beside its field and not lost."""
+    settings = request.app.state.portal.product.settings
+    return request.form(max_files=MOST * 20, max_fields=fields, max_part_size=settings.request_limit)
 
 
 def chosen(form: FormData) -> list[UploadFile]:

@@ -21,13 +21,13 @@ from complaints.domain.errors import Conflict, InvalidInput, NotFound
 from complaints.domain.intake import plain_address
 from complaints.domain.ports import SYSTEM
 from complaints.domain.reference import parse
-from complaints.domain.validation import EMAIL
+from complaints.domain.validation import EMAIL, blank, narrow
 from complaints.domain.vocabulary import Audience, Language, StepKind
 from complaints.services import actions, attachments, steps, tracking
 from complaints.services.attachments import NewFile
+from complaints.services.sight import Sight
 from complaints.services.tracking import LinkExpired, Visitor
 from complaints.services.transition import lock
-from complaints.services.visitors import Sees
 from complaints.store.tables import Complainant, Complaint, Party
 from complaints.store.unit import Work
 from web.api.attachments import saved
@@ -42,6 +42,8 @@ _LONGEST = 20_000
 _TOO_OLD = N_("This page was open for too long. Please send again.")
 #: What is sent beside words: which form, which remedy, what was chosen.
 _GIVEN = ("do", "remedy", "text", "accepted", "rating", "resolved", "effort")
+#: What can bear files, or be nothing but files.
+_WITH_FILES = ("answer", "message")
 #: How a remedy was accepted, for the case log.
 _BY_LINK = "on the tracking page"
 #: What is said after something was done.
@@ -76,21 +78,23 @@ def ask(request: Request, renewed: str = "") -> Response:
 async def send_link(request: Request) -> Response:
     """Mail a new link if reference and address belong together; the answer never tells whether they do.
 
-    With `do=code`: open the page with the code that the letter bears.
+    With `do=code`: open the page with the code that the letter bears. With `do=read`: say once more that it was asked
+    for, in the other language.
     """
     async with request.form(max_files=0, max_fields=_FIELDS) as posted:
-        return await run_in_threadpool(
-            _open_by_code if posted.get("do") == "code" else _send_link, Screen(request), posted
-        )
+        sent = posted.get("do") in ("code", "read")
+        return await run_in_threadpool(_open_by_code if sent else _send_link, Screen(request), posted)
 
 
 def _open_by_code(screen: Screen, posted: FormData) -> Response:
     given = _sought(posted)
-    tracks, code = screen.product.tracking, "".join(given["code"].split())
+    tracks, code = screen.product.tracking, "".join(narrow(given["code"]).split())
     _, fitting = screen.browser.returned(_PAGE, str(posted.get("slip", "")))
     said, status = "", HTTPStatus.UNPROCESSABLE_ENTITY
     if not fitting:
         return _found(screen, given, HTTPStatus.FORBIDDEN, notice=screen.too_old(_TOO_OLD))
+    if posted.get("do") == "read":
+        return _found(screen, given)
     if not re.fullmatch(rf"[0-9]{{{tracking.CODE_DIGITS}}}", code):
         said = N_("Type the six digits that stand in the mail.")
     elif screen.too_many_tries(given["reference"]):
@@ -172,8 +176,7 @@ class Visit:
         values: dict[str, Any] = {"errors": {}, "given": {}, "done": "", "notice": "", "kept": "", **more}
         if values["given"] and values["given"]["do"] not in told.can:
             values["kept"] = values["given"]["text"]  # its form is gone from the page
-        about = {"most": files.MOST, "limit": files.megabytes(product), "accept": files.ACCEPT}
-        about |= {"bytes": str(product.settings.attachment_limit)}
+        about = files.about(product, lost=bool(values["given"].get("files")))
         return self.screen.page(
             "track.html", status, case=told, token=self.token, slip=self.slip(), onward=link, files=about, **values
         )
@@ -239,7 +242,7 @@ def file(request: Request, token: str, attachment: UUID) -> Response:
         return visit
     product = visit.screen.product
     with product.store.reading(SYSTEM) as work:
-        row = next((f for f in Sees(work, visit.visitor).files() if f.id == attachment), None)
+        row = next((f for f in Sight(work, visit.visitor).files() if f.id == attachment), None)
     if row is None:
         raise NotFound("file", attachment)
     return saved(product, row)
@@ -248,7 +251,7 @@ def file(request: Request, token: str, attachment: UUID) -> Response:
 @router.post("/track/{token}")
 async def do(request: Request, token: str) -> Response:
     """Whatever the page offers: `do` says which."""
-    async with request.form(max_files=files.MOST * 20, max_fields=_FIELDS) as posted:
+    async with files.form(request, _FIELDS) as posted:
         visit = await run_in_threadpool(_visit, request, token, str(posted.get("text", "")))
         return visit if isinstance(visit, Response) else await run_in_threadpool(_do, visit, posted)
 
@@ -256,7 +259,7 @@ async def do(request: Request, token: str) -> Response:
 def _do(visit: Visit, posted: FormData) -> Response:
     speech, product = visit.screen.speech, visit.screen.product
     again = _withdrawal if posted.get("do") == "withdraw" else Visit.page
-    given = {name: str(posted.get(name, "")) for name in _GIVEN}
+    given = {name: str(posted.get(name, "")) for name in _GIVEN} | {"files": "1" if files.chosen(posted) else ""}
     action = given["do"]
     if action not in _ACTIONS:
         raise NotFound("action", action)
@@ -265,13 +268,16 @@ def _do(visit: Visit, posted: FormData) -> Response:
         said = N_("This page was open for too long. Nothing is lost: please check and send again.")
         return again(visit, HTTPStatus.FORBIDDEN, given=given, notice=visit.screen.too_old(said))
     errors = {name: speech.say(said) for name, said in _wrong(given).items()}
-    received, wrong = files.receive(product, files.chosen(posted), speech) if not errors else ([], [])
+    chosen = files.chosen(posted) if action in _WITH_FILES else []
+    received, wrong = files.receive(product, chosen, speech) if not errors else ([], [])
     if wrong:
         errors["files"] = "\n".join(wrong)
     if errors:
         form = "-".join(filter(None, (action, given["remedy"])))  # several stand on the page
         errors = {f"{form}-{name}": said for name, said in errors.items()}
         return again(visit, HTTPStatus.UNPROCESSABLE_ENTITY, given=given, errors=errors)
+    if received and blank(given["text"]):  # a picture answers by itself
+        given["text"] = speech.say(N_("Attached: %(names)s"), names=speech.series(file.name for file in received))
     try:
         with product.store.work(visit.visitor.actor) as work:
             complaint = lock(work, visit.visitor.complaint.id)
@@ -282,7 +288,7 @@ def _do(visit: Visit, posted: FormData) -> Response:
                     _attach(work, complaint, each)
     except Conflict:
         notice = speech.say(N_("The complaint has moved on in the meantime. Nothing was changed; please look again."))
-        return visit.page(HTTPStatus.CONFLICT, notice=notice, kept=given["text"])
+        return visit.page(HTTPStatus.CONFLICT, notice=notice, kept=str(posted.get("text", "")))
     if action == "renew":
         return visit.screen.go("/track?renewed=1")
     done = _ANSWERED.get((action, given["accepted"]), action) if new else "before"
@@ -291,22 +297,23 @@ def _do(visit: Visit, posted: FormData) -> Response:
 
 def _wrong(given: Fields) -> dict[str, str]:
     """What is missing, by field."""
-    do, text = given["do"], given["text"].strip()
-    if len(text) > _LONGEST:
+    do, text = given["do"], given["text"]
+    empty = blank(text)
+    if len(text.strip()) > _LONGEST:
         return {"text": N_("This is too long: at most 20,000 characters.")}
     if "\x00" in text:
         return {"text": N_("This contains characters that we cannot store. Type it again, please.")}
-    if do in ("answer", "message") and not text:
+    if do in _WITH_FILES and empty and not given["files"]:
         return {"text": N_("Write something first.")}
-    if do == "appeal" and not text:
+    if do == "appeal" and empty:
         return {"text": N_("Say what is still wrong, so that somebody else can look at it.")}
     if do == "remedy" and given["accepted"] not in ("yes", "no"):
         return {"accepted": N_("Choose whether you accept what we offer.")}
-    if do == "remedy" and given["accepted"] == "no" and not text:
+    if do == "remedy" and given["accepted"] == "no" and empty:
         return {"text": N_("Say why you do not want it, and what would help instead.")}
     if do == "confirm" and given["accepted"] not in ("yes", "no"):
         return {"accepted": N_("Choose whether you accept our answer.")}
-    if do == "confirm" and given["accepted"] == "no" and not text:
+    if do == "confirm" and given["accepted"] == "no" and empty:
         return {"text": N_("Say what is still wrong, so that somebody else can look at it.")}
     return {}
 
@@ -329,7 +336,7 @@ def _remedy(work: Work, complaint: Complaint, given: Fields) -> None:
     about = {"remedy": given["remedy"]}
     if given["accepted"] == "yes":
         actions.act(work, complaint.reference, "accept_remedy", {**about, "evidence": _BY_LINK})
-        if given["text"].strip():
+        if not blank(given["text"]):
             actions.act(work, complaint.reference, "add_message", {"text": given["text"]})
     else:
         actions.act(work, complaint.reference, "decline_remedy", {**about, "reason": given["text"]})
@@ -342,7 +349,7 @@ def _renew(work: Work, complaint: Complaint, given: Fields) -> None:
 
 def _act(action: str, field: str) -> Callable[[Work, Complaint, Fields], None]:
     def run(work: Work, complaint: Complaint, given: Fields) -> None:
-        actions.act(work, complaint.reference, action, {field: given["text"]} if given["text"].strip() else {})
+        actions.act(work, complaint.reference, action, {} if blank(given["text"]) else {field: given["text"]})
 
     return run
 

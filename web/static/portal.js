@@ -72,7 +72,8 @@ function crossing(link) {
     refill(fieldsOf(form), kept[name(form)]);
     for (let d = form.closest("details"); d; d = d.parentElement.closest("details")) d.open = true;
   }
-  link.addEventListener("click", () => {
+  link.addEventListener("click", (event) => {
+    if (event.ctrlKey || event.metaKey || event.shiftKey) return; // into another tab: it stays here, and is sent from here
     const all = forms.map((form) => [name(form), typed(fieldsOf(form))]).filter(([, said]) => Object.keys(said).length);
     if (all.length) write(key, Object.fromEntries(all), "sessionStorage");
   });
@@ -81,6 +82,7 @@ function crossing(link) {
 /** A second press sends nothing; files show how far they are. */
 function sending(form) {
   let release = null;
+  const chosen = form.querySelector("input[type=file]");
   form.addEventListener("submit", (event) => {
     const button = event.submitter;
     if (release) { event.preventDefault(); return; }
@@ -90,14 +92,19 @@ function sending(form) {
       release = null;
       button?.removeAttribute("aria-disabled");
       if (button) button.textContent = words;
+      if (chosen) chosen.disabled = false;
     };
+    if (leaves && chosen?.files.length) { // the next page cannot have them: it says so, and they need not travel
+      form.elements.lost.value = "1";
+      chosen.disabled = true;
+    }
     if (button && !leaves) {
       button.setAttribute("aria-disabled", "true");
       if (form.dataset.sending) button.textContent = form.dataset.sending;
     }
-    if ("upload" in form.dataset && !leaves && form.querySelector("input[type=file]")?.files.length) {
+    if ("upload" in form.dataset && !leaves && chosen?.files.length) {
       event.preventDefault();
-      upload(form, button, release);
+      upload(form, button, chosen, release);
     } else {
       setTimeout(() => release?.(), 8000); // the line may be down: then one may press again
     }
@@ -105,7 +112,7 @@ function sending(form) {
   addEventListener("pageshow", (event) => { if (event.persisted) release?.(); });
 }
 
-function upload(form, button, release) {
+function upload(form, button, chosen, release) {
   const bar = form.querySelector("progress");
   const body = new FormData(form, button);
   const request = new XMLHttpRequest();
@@ -126,6 +133,9 @@ function upload(form, button, release) {
     const page = new DOMParser().parseFromString(request.responseText, "text/html");
     document.title = page.title;
     document.body.replaceWith(document.adoptNode(page.body));
+    const again = document.getElementById(chosen.id); // gone where the case has moved on
+    if (again) again.files = chosen.files;
+    for (const lost of document.querySelectorAll("[data-lost]")) lost.remove();
     begin();
   };
   request.onerror = broken;
@@ -180,13 +190,17 @@ function files(input) {
     keep(all.slice(0, Number(most)));
     say(wrong);
   });
+  keep([...input.files]); // what a refused sending or a reload left chosen
 }
 
 function copying(button) {
   button.hidden = !navigator.clipboard;
   button.addEventListener("click", async () => {
-    await navigator.clipboard.writeText(document.getElementById(button.dataset.copy).value);
-    button.textContent = button.dataset.copied;
+    const field = document.getElementById(button.dataset.copy);
+    try {
+      await navigator.clipboard.writeText(field.value);
+      button.textContent = button.dataset.copied;
+    } catch { field.select(); } // not allowed, as in a frame on another site: it is marked, to be copied by hand
   });
 }
 

@@ -172,13 +172,37 @@ def test_a_code_opens_once_and_the_form_that_was_kept_goes_on(office: Office) ->
     again, _ = second_step(office, code_at(office, totp))
     assert again.status_code == 403, "the code of enrolment must not work a second time"
     code = code_at(office, totp, 1)
-    opened, web = second_step(office, code, **{"kept.theme": "dark"})
+    wide = code.translate({ord(n): ord(n) + 0xFEE0 for n in "0123456789"})  # as a Chinese keyboard may type it
+    opened, web = second_step(office, wide, **{"kept.theme": "dark"})
     assert opened.status_code == 200
     assert 'name="theme" value="dark"' in opened.text
     assert web.get("/console/account").status_code == 200
     replayed, web = second_step(office, code)
     assert replayed.status_code == 403
     assert web.get("/console/account").status_code == 303
+
+
+def test_the_second_step_is_read_in_the_other_language_and_goes_on(office: Office) -> None:
+    totp, _ = enrolled(office, office.browser("li", Role.AGENT))
+    web = Browser(office.app).web
+    asked = hidden(sign_in(web, "li", PASSWORD, next="/console/account").text)
+    chinese = web.post("/console/sign-in/code?lang=zh-CN", data=asked | {"code": "", "do": "read"})
+    assert chinese.status_code == 200
+    assert '<html lang="zh-CN"' in chinese.text
+    assert 'id="code-error"' not in chinese.text
+    entered = hidden(chinese.text) | {"code": code_at(office, totp, 1)}
+    assert web.post("/console/sign-in/code", data=entered).headers["location"] == "/console/account"
+
+
+def test_what_is_shown_once_has_no_link_that_loses_it(office: Office) -> None:
+    browser = office.browser("li", Role.AGENT)
+    page = browser.get("/console/account/second-factor?x=1").text
+    assert 'href="?x=1&amp;lang=zh-CN"' in page
+    totp = pyotp.TOTP(re.findall(r'name="secret" value="([A-Z2-7]{32})"', page)[0])
+    entered = {"secret": totp.secret, "code": code_at(office, totp), "password_old": PASSWORD}
+    codes = browser.post("/console/account/second-factor", **entered).text
+    assert "<code>" in codes
+    assert "lang=zh-CN" not in codes
 
 
 def test_a_recovery_code_opens_once_and_only_its_hash_is_stored(office: Office) -> None:

@@ -67,8 +67,9 @@ class Traveller:
         return self.back(self.there(onward))
 
     def said(self, answer: Any) -> str:
-        assert answer.headers["location"] == "/console/sign-in"
-        page = text_of(self.web.get("/console/sign-in").text)
+        there = answer.headers["location"]
+        assert there in ("/console/sign-in", "/console/sign-in?next=%2Fconsole%2Faccount")
+        page = text_of(self.web.get(there).text)
         assert self.web.get("/console/account").status_code == 303, "must not be signed in"
         return page
 
@@ -204,6 +205,7 @@ def test_a_refusal_at_the_provider_and_a_provider_that_is_away_are_told(office: 
     state = parse_qs(urlsplit(traveller.there()).query)["state"][0]
     answer = traveller.web.get("/console/sign-in/oidc/back", params={"error": "access_denied", "state": state})
     assert "was not completed" in traveller.said(answer)
+    assert "next=" in answer.headers["location"], "the password leads where they were going, too"
     address = traveller.there()
     provider.down = True
     assert "cannot be reached" in traveller.said(traveller.back(address))

@@ -73,7 +73,7 @@ def test_a_cell_says_what_the_screen_says() -> None:
     assert (sheet._cell(english, None), sheet._cell(english, 0), sheet._cell(english, -1.5)) == ("", 0, -1.5)
 
 
-@pytest.mark.parametrize("evil", ["=1+1", "+1", "-1", "@sum", "\tx", "  =1", ["=1", "x"]])
+@pytest.mark.parametrize("evil", ["=1+1", "+1", "-1", "@sum", "\tx", "  =1", "＝1+1", "　＋1", ["=1", "x"]])
 def test_no_cell_is_a_formula(evil: Any) -> None:
     assert str(sheet._cell(Speech(Language.EN, ZoneInfo("UTC")), evil)).startswith("'")
 

@@ -17,7 +17,7 @@ from complaints.services import signin
 from complaints.store.tables import Person, SignIn, WebSession
 from tests.web.console.casework import Desk
 from tests.web.console.conftest import PASSWORD, Browser, Office, text_of
-from tests.web.forms import sign_in
+from tests.web.forms import hidden, sign_in
 
 
 def test_whoever_is_not_signed_in_is_asked_and_then_brought_where_they_were_going(office: Office) -> None:
@@ -96,6 +96,10 @@ def test_a_session_ends_by_signing_out_by_idling_and_with_its_person(office: Off
     later = office.product.store.now() + signin.IDLE + timedelta(minutes=1)
     monkeypatch.setattr(office.product.store, "now", lambda: later)
     assert again.get("/console/components").status_code == 303
+    fresh = office.browser("li")
+    with office.product.store.reading(SYSTEM) as work:
+        assert len(signin.sessions(work, office.person("li").id)) == 1, "what ended by idling is not shown as open"
+    assert fresh.get("/console/account").status_code == 200
 
 
 def test_a_form_without_the_sessions_token_does_nothing(office: Office) -> None:
@@ -148,6 +152,31 @@ def test_the_other_language_keeps_what_was_sent_and_where_one_was_going(desk: De
     english = in_other(resumed.text)
     assert "Your session was over when you sent this" in english.text
     assert f'name="reason" value="{words}"' in english.text
+def test_the_language_at_the_door_loses_nothing_that_is_kept(office: Office) -> None:
+    browser = office.browser("li", Role.AGENT)
+    csrf = browser.csrf
+    browser.web.cookies.clear()
+    asked = browser.web.post("/console/account/look", data={"csrf": csrf, "theme": "dark"}).text
+    assert 'formaction="/console/sign-in?lang=zh-CN"' in asked
+    assert 'href="?lang' not in asked
+    entered = hidden(asked) | {"login": "li", "password": PASSWORD, "do": "read"}
+    chinese = browser.web.post("/console/sign-in?lang=zh-CN", data=entered)
+    assert chinese.status_code == 200
+    assert '<html lang="zh-CN"' in chinese.text
+    assert 'value="li"' in chinese.text
+    assert PASSWORD not in chinese.text
+    resumed = sign_in(browser.web, "li", PASSWORD, chinese.text)
+    assert 'action="/console/account/look"' in resumed.text
+    assert 'name="theme" value="dark"' in resumed.text
+    assert 'class="languages"' not in resumed.text, "no link leads to this page again"
+
+
+def test_a_cookie_that_is_none_of_ours_says_nothing(office: Office) -> None:
+    browser = Browser(office.app)
+    for junk in ("NQ==", "bnVsbA==", "W10=", "%00", "%C3%A4"):
+        browser.web.cookies.set("flash", junk)
+        browser.web.cookies.set("console", junk)
+        assert browser.get("/console/sign-in").status_code == 200
 
 
 def test_a_temporary_password_opens_a_locked_login(office: Office) -> None:

@@ -281,7 +281,8 @@ def test_files_are_gathered_named_and_taken_away_again(browser: Browser, site: s
         seen.look("picked")
         page.get_by_role("button", name="Send my complaint").click()
         expect(page.locator("#files-error")).to_contain_text("bad.png")
-        page.locator("#files").set_input_files(tmp_path / "one.png")
+        expect(page.locator(".picked li span")).to_have_text(["one.png", "bad.png"])
+        page.get_by_role("button", name="Remove bad.png").click()
         expect(page.locator("#files-error")).to_have_count(0)
         expect(page.locator("#summary")).to_have_count(0)
         page.locator("#files").set_input_files(tmp_path / "two.png")
@@ -289,6 +290,52 @@ def test_files_are_gathered_named_and_taken_away_again(browser: Browser, site: s
         page.get_by_role("link", name="Go to my complaint").click()
         expect(page.locator("ul.files li")).to_have_count(2)
         assert sorted(page.locator("ul.files li").all_inner_texts()) == ["one.png", "two.png"]
+
+
+def test_the_other_language_in_another_tab_brings_nothing_back_here(
+    browser: Browser, site: str, visitor: Visitor, desk: Desk
+) -> None:
+    """What was sent from here must not stand here again, to be sent twice."""
+    token = visitor.send()
+    desk.take_up(desk.newest())
+    with _context(browser, "en") as context:
+        page = context.new_page()
+        page.goto(f"{site}/track/{token}")
+        page.get_by_text("Write to us or add a file").click()
+        page.locator("#message-text").fill("Any news?")
+        with context.expect_page():
+            page.locator("a.language").click(modifiers=["ControlOrMeta"])
+        page.get_by_role("button", name="Send message").click()
+        expect(page.locator(".notice.good")).to_be_visible()
+        expect(page.locator("#message-text")).to_have_value("")
+
+
+@pytest.mark.parametrize("scripts", [True, False])
+def test_files_that_a_page_could_not_keep_are_asked_for_again(
+    browser: Browser, site: str, tmp_path: Path, scripts: bool
+) -> None:
+    """Nobody goes back to change a word and then sends without the evidence, unaware."""
+    again = "Choose all your files again"
+    with _context(browser, "en", java_script_enabled=scripts) as context:
+        seen = Watched(context.new_page(), f"portal/files-again-{scripts}")
+        page = seen.page
+        page.goto(f"{site}/complain")
+        page.locator("#narrative").fill("It leaks.")
+        page.locator("input[value=anonymous]").check()
+        page.get_by_role("button", name="Continue").click()
+        assert again not in page.inner_text("main")
+        (tmp_path / "one.png").write_bytes(PNG)
+        page.locator("#files").set_input_files(tmp_path / "one.png")
+        page.get_by_role("button", name="Change something").click()
+        page.locator("#order_ref").fill("A-1")
+        page.get_by_role("button", name="Continue").click()
+        expect(page.locator("main")).to_contain_text(again)
+        seen.look("review", axe=scripts)
+        page.get_by_role("button", name="中文").click()
+        expect(page.locator("main")).to_contain_text("请重新选择所有文件")
+        page.locator("#files").set_input_files(tmp_path / "one.png")
+        page.get_by_role("button", name="提交投诉").click()
+        expect(page.locator(".reference")).to_be_visible()
 
 
 @pytest.mark.parametrize("language", ["en", "zh-CN"])

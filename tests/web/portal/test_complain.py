@@ -302,6 +302,27 @@ def test_changing_the_language_in_the_form_keeps_it(visitor: Visitor) -> None:
     assert FILLED["narrative"] in answer.text
 
 
+def test_a_frame_keeps_its_language_without_cookies(visitor: Visitor, product: App) -> None:
+    """Browsers keep our cookies back in a frame on another site; the shop, or the reader, chose the language."""
+    web = visitor.web
+    page = web.get("/embed/complain?lang=zh-CN&product=Heater")
+    filled = FILLED | {"narrative": "热水器漏水。"}
+    for do in ("review", "edit", "review"):
+        web.cookies.clear()
+        action = re.search(r'<form id="form" method="post" action="([^"]+)"', page.text)
+        assert action
+        page = visitor.post(action[1], do, slip(page.text), **filled)
+        assert '<html lang="zh-CN">' in page.text
+    assert 'formaction="/embed/complain?lang=en"' in page.text
+    web.cookies.clear()
+    sent = visitor.post(action[1], "send", slip(page.text), **filled)
+    web.cookies.clear()
+    assert '<html lang="zh-CN">' in web.get(sent.headers["location"]).text
+    complaint, who = stored(product)
+    assert (complaint.language, who.language) == ("zh-CN", "zh-CN")
+    assert 'action="/complain"' in web.get("/complain?lang=zh-CN").text, "a cookie does elsewhere"
+
+
 def test_static_files_are_cached_by_content_and_nothing_else_is_served(web: TestClient) -> None:
     style = re.search(r'href="(/static/portal\.css\?v=\w+)"', web.get("/").text)
     assert style

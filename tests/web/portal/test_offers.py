@@ -11,7 +11,7 @@ from sqlmodel import Session, col, select
 from complaints.domain.errors import Forbidden
 from complaints.domain.ports import SYSTEM, Actor
 from complaints.domain.vocabulary import Role, StepKind
-from complaints.services import actions, opening, walk
+from complaints.services import actions, opening, routing, walk
 from complaints.store.tables import Event, Message, Outbox, Remedy, Step
 from config.wiring import App
 from tests.web.portal.conftest import Desk, Visitor, slip
@@ -148,5 +148,5 @@ def test_staff_record_it_without_showing_where_they_heard_it(desk: Desk, token: 
     desk.act(desk.newest(), "accept_remedy", remedy=str(remedy.id), evidence="told me at the counter")
     assert last_event(product, "accept_remedy").audience == "internal"
     with desk.product.store.reading(SYSTEM) as work:
-        can = actions.allowed_for(work, desk.complaint(desk.newest()), frozenset({Role.AGENT}))
+        can = actions.allowed_for(work, desk.complaint(desk.newest()), routing.as_actor(desk.agent))
     assert not {"accept_remedy", "decline_remedy", "verify_remedy"} & set(can), "nothing is offered that is impossible"

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from sqlmodel import Session, col, select
 
+from complaints.domain.errors import Conflict
 from complaints.domain.ports import SYSTEM
 from complaints.services import tracking
 from complaints.services.tracking import Tracking
@@ -146,6 +147,10 @@ def test_words_whose_form_is_gone_are_shown_again(visitor: Visitor, desk: Desk, 
     assert long.status_code == 422
     assert 'id="withdraw-text-error"' in long.text
     assert "x" * 20_001 in long.text
+    huge = visitor.do(token, "message", [("files", ("x.png", PNG))], text="y" * 1_200_000)
+    assert huge.status_code == 422
+    assert 'id="message-text-error"' in huge.text
+    assert "y" * 1_200_000 in huge.text
     opened = slip(visitor.page(token).text)
     with product.store.work(SYSTEM) as work:
         tracking.revoke(work, work.session.get_one(Complaint, desk.complaint(desk.newest()).id))
@@ -156,8 +161,11 @@ def test_words_whose_form_is_gone_are_shown_again(visitor: Visitor, desk: Desk, 
 
 @pytest.mark.parametrize("action", ["answer", "message", "appeal", "nonsense"])
 def test_what_is_empty_or_unknown_is_refused(visitor: Visitor, token: str, action: str) -> None:
-    answer = visitor.do(token, action, text=" \n")
-    assert answer.status_code == (404 if action == "nonsense" else 422)
+    for text in (" \n", "\u200b\u2800"):  # the second looks empty, too
+        answer = visitor.do(token, action, text=text)
+        assert answer.status_code == (404 if action == "nonsense" else 422)
+        if action == "message":
+            assert 'id="message-text-error"' in answer.text
 
 
 def test_bad_files_leave_the_message_unsent(visitor: Visitor, token: str, product: App) -> None:
@@ -166,6 +174,19 @@ def test_bad_files_leave_the_message_unsent(visitor: Visitor, token: str, produc
     assert 'id="message-files-error"' in answer.text
     assert "See the file." in answer.text
     assert counted(product, Attachment) == 0
+
+
+def test_a_picture_says_enough_by_itself(visitor: Visitor, desk: Desk, token: str) -> None:
+    """“Write to us or add a file”; and who is asked for a photo sends a photo."""
+    assert visitor.do(token, "message", [("files", ("leak.png", PNG))]).headers["location"].endswith("done=message")
+    desk.act(desk.newest(), "ask_customer", question="Can you send us a photo of the label?")
+    two = [("files", (name, PNG + name.encode())) for name in ("label.png", "back.png")]
+    assert visitor.do(token, "answer", two, text=" ").headers["location"].endswith("done=answer")
+    page = visitor.page(token).text
+    assert "Attached: leak.png" in page
+    assert "Attached: label.png, back.png" in page
+    assert page.count("/files/") == 3
+    assert desk.complaint(desk.newest()).status == "investigating"
 
 
 def test_a_form_made_for_another_link_is_refused(visitor: Visitor, token: str, product: App) -> None:
@@ -193,67 +214,85 @@ def test_staff_notes_and_letters_to_others_are_not_shown(visitor: Visitor, desk:
     assert "We asked the fitter." in page
 
 
-def test_merged_complainants_read_nothing_of_each_other(visitor: Visitor, desk: Desk, token: str) -> None:
+def joining(visitor: Visitor, desk: Desk, first: str) -> str:
+    """Bob complains of the same, and his complaint is merged into the first: the token by which he follows that."""
+    own = visitor.send(name="Bob", email="bob@example.com", narrative="My own story about the same heater.")
+    desk.take_up(desk.newest())
+    desk.act(desk.newest(), "merge", into=first, reason="same")
+    page = visitor.page(own)
+    assert "It is handled together with another complaint" in page.text
+    onward = re.search(r'href="/track/([^"]+)">Follow it there', page.text)
+    assert onward
+    return onward[1]
+
+
+def told(visitor: Visitor, token: str) -> tuple[str, str]:
+    """What a link tells, through both doors: page and API."""
+    return visitor.page(token).text, visitor.web.get(f"/api/v1/track/{token}").text
+
+
+def test_merged_complainants_read_nothing_of_each_other(visitor: Visitor, desk: Desk, token: str, product: App) -> None:
     first = desk.newest()
     visitor.do(token, "message", [("files", ("mine.png", PNG))], text="A private word.")
-    second_token = visitor.send(name="Bob", email="bob@example.com", narrative="My own story about the same heater.")
-    second = desk.newest()
-    desk.take_up(second)
-    desk.act(second, "merge", into=first, reason="same")
-    page = visitor.page(second_token).text
-    assert "It is handled together with another complaint" in page
-    onward = re.search(r'href="(/track/[^"]+)">Follow it there', page)
-    assert onward
-    there = visitor.web.get(onward[1]).text
-    assert first in there
-    assert "My own story about the same heater." in there
-    for secret in ("A private word.", "mine.png", "The heater you delivered"):
-        assert secret not in there
-    visitor.do(onward[1].rpartition("/")[2], "message", [("files", ("his.png", PNG))], text="From Bob only.")
-    assert "his.png" not in visitor.page(token).text
-    assert "his.png" in visitor.web.get(onward[1]).text
-    assert "From Bob only." in visitor.web.get(onward[1]).text
-    assert "From Bob only." not in visitor.page(token).text
-    bobs = onward[1].rpartition("/")[2]
-    told = {t: visitor.web.get(f"/api/v1/track/{t}").raise_for_status().text for t in (token, bobs)}
-    for of_bob in ("My own story about the same heater.", "From Bob only."):
-        assert (of_bob in told[bobs], of_bob in told[token]) == (True, False)
-    for of_first in ("A private word.", "The heater you delivered"):
-        assert (of_first in told[bobs], of_first in told[token]) == (False, True)
+    desk.act(first, "ask_customer", question="Which day?")
+    desk.act(first, "customer_replied", answer="On Monday, she says on the telephone.")
+    desk.act(first, "add_message", text="We look into it, both of you.")
+    bob = joining(visitor, desk, first)
+    desk.act(first, "ask_customer", question="Which floor?")
+    desk.act(first, "customer_replied", answer="The third, one of them says on the telephone.")
+    visitor.do(bob, "message", [("files", ("bobs.png", PNG + b"b"))], text="From Bob only.")
+    for page in told(visitor, bob):
+        for shown in (first, "My own story about the same heater.", "From Bob only.", "We look into it, both of you."):
+            assert shown in page
+        for secret in (
+            "A private word.",
+            "mine.png",
+            "The heater you delivered",
+            "Wang Fang",
+            "On Monday",
+            "The third",
+        ):
+            assert secret not in page
+    assert "bobs.png" in visitor.page(bob).text
+    for page in told(visitor, token):
+        for shown in ("A private word.", "mine.png", "On Monday, she says"):
+            assert shown in page
+        for secret in ("From Bob only.", "bobs.png", "My own story", "The third"):
+            assert secret not in page
+    assert visitor.page(token).text.count("A file was added.") == 1
+    with Session(product.engine) as session:
+        files = {f.name: f.id for f in session.exec(select(Attachment)).all()}
+    for reader, name, status in ((bob, "mine.png", 404), (bob, "bobs.png", 200), (token, "bobs.png", 404)):
+        assert visitor.web.get(f"/track/{reader}/files/{files[name]}").status_code == status
 
 
-def test_nobody_withdraws_what_somebody_else_complains_of_too(
-    visitor: Visitor, desk: Desk, product: App, token: str
-) -> None:
+def test_a_case_of_several_is_ended_by_none_who_joined(visitor: Visitor, desk: Desk, token: str) -> None:
+    """Bob's word must not end Wang Fang's complaint, nor hers his right to an answer."""
     first = desk.newest()
-    visitor.send(name="Bob", email="bob@example.com", narrative="My own story about the same heater.")
-    second = desk.newest()
-    desk.take_up(second)
-    desk.act(second, "merge", into=first, reason="same")
-    case, bob = desk.complaint(first), desk.complaint(second).complainant_id
-    for link in (token, product.tracking.token(case.id, bob, 1)):
-        assert "Withdraw the complaint" not in visitor.page(link).text
-        assert visitor.web.get(f"/track/{link}/withdraw").status_code == 409
-        api = f"/api/v1/track/{link}"
-        assert "withdraw" not in visitor.web.get(api).json()["allowed_actions"]
-        refused = visitor.web.post(f"{api}/actions/withdraw", json={})
-        assert (refused.status_code, "it goes on for them" in refused.text) == (409, True)
-    assert desk.complaint(first).status == case.status
-
-
-def test_a_visitor_reads_their_own_words_after_several_mergers(visitor: Visitor, desk: Desk, product: App) -> None:
-    made = []
-    for name in ("Ann", "Bob", "Eve"):
-        visitor.send(name=name, email=f"{name}@example.com", narrative=f"The very own story of {name} and the heater.")
-        made.append(desk.newest())
-        desk.take_up(made[-1])
-    last, middle, first = (desk.complaint(reference) for reference in reversed(made))
-    desk.act(last.reference, "merge", into=middle.reference, reason="same")
-    desk.act(middle.reference, "merge", into=first.reference, reason="same")
-    for owner, name in ((last, "Eve"), (middle, "Bob"), (first, "Ann")):
-        link = product.tracking.token(first.id, owner.complainant_id, 1)
-        for told in (visitor.page(link).text, visitor.web.get(f"/api/v1/track/{link}").text):
-            assert [n for n in ("Ann", "Bob", "Eve") if f"The very own story of {n}" in told] == [name]
+    bob = joining(visitor, desk, first)
+    for reader in (token, bob):
+        assert "Withdraw the complaint" not in visitor.page(reader).text
+        assert "withdraw" not in visitor.web.get(f"/api/v1/track/{reader}").json()["allowed_actions"]
+        asked = visitor.web.post(f"/api/v1/track/{reader}/actions/withdraw", json={})
+        assert asked.status_code == 409
+        assert "it goes on for them" in asked.json()["detail"]
+    desk.answer(first)
+    assert "Do you accept our answer?" in visitor.page(token).text
+    page = visitor.page(bob).text
+    assert "Do you accept our answer?" not in page
+    assert "I do not agree: ask for a review" in page
+    assert visitor.web.get(f"/api/v1/track/{bob}").json()["asks_confirmation"] is False
+    verdict = {"accepted": True}
+    refused = visitor.web.post(f"/api/v1/track/{bob}/confirmation", json=verdict, headers={"Accept-Language": "zh-CN"})
+    assert (refused.status_code, refused.json()["detail"]) == (
+        403,
+        "答复是否解决了问题，由最先投诉的人表示。如果您不同意，请申请复核。",
+    )
+    assert visitor.web.post(f"/api/v1/track/{token}/confirmation", json=verdict).status_code == 200
+    assert desk.complaint(first).status == "closed"
+    visitor.do(bob, "appeal", text="It leaks at my house still.")
+    assert desk.complaint(first).status == "reviewing"
+    assert "You asked for a review." not in visitor.page(token).text
 
 
 def test_a_page_speaks_the_language_of_the_letters(visitor: Visitor, desk: Desk) -> None:
@@ -264,6 +303,22 @@ def test_a_page_speaks_the_language_of_the_letters(visitor: Visitor, desk: Desk)
 
 
 # -- links
+
+
+def test_the_page_to_enter_the_code_exists_in_the_other_language(
+    visitor: Visitor, desk: Desk, token: str, product: App
+) -> None:
+    asked = ask(visitor, reference=desk.newest(), email="wang.fang@example.com")
+    assert 'formaction="/track?lang=zh-CN"' in asked.text
+    fields = {"reference": desk.newest(), "email": "wang.fang@example.com", "code": "12"}
+    other = visitor.post("/track?lang=zh-CN", "read", slip(asked.text), **fields)
+    assert other.status_code == 200
+    assert '<html lang="zh-CN">' in other.text
+    assert 'name="code" type="text" value="12"' in other.text
+    assert f'name="reference" value="{desk.newest()}"' in other.text
+    assert len(letters(product)) == 1
+    forged = visitor.post("/track", "read", "none", **fields)
+    assert forged.status_code == 403
 
 
 @pytest.mark.parametrize("where", [0, 10, -30, -1])
@@ -341,6 +396,8 @@ def test_the_code_in_the_mail_opens_the_page_on_another_device(
     code = code_of(product)
     spaced = enter(visitor, f" {code[:3]} {code[3:]} ", reference=reference.lower())
     assert spaced.status_code == 303
+    wide = code.translate({ord(n): ord(n) + 0xFEE0 for n in "0123456789"})
+    assert enter(visitor, wide, reference=reference, email="wang.fang＠example.com").status_code == 303
     assert reference in visitor.web.get(spaced.headers["location"]).text
 
 

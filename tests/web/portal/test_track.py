@@ -9,7 +9,6 @@ from typing import Any
 import pytest
 from sqlmodel import Session, col, select
 
-from complaints.domain.errors import Conflict
 from complaints.domain.ports import SYSTEM
 from complaints.services import tracking
 from complaints.services.tracking import Tracking
@@ -487,3 +486,37 @@ def test_what_was_written_carries_its_language(visitor: Visitor, desk: Desk) -> 
     assert '<html lang="zh-CN">' in page
     assert '<blockquote class="words" lang="en">Which day' in page
     assert '<div class="words" lang="en">The heater' in page
+
+
+def test_nobody_withdraws_what_somebody_else_complains_of_too(
+    visitor: Visitor, desk: Desk, product: App, token: str
+) -> None:
+    first = desk.newest()
+    visitor.send(name="Bob", email="bob@example.com", narrative="My own story about the same heater.")
+    second = desk.newest()
+    desk.take_up(second)
+    desk.act(second, "merge", into=first, reason="same")
+    case, bob = desk.complaint(first), desk.complaint(second).complainant_id
+    for link in (token, product.tracking.token(case.id, bob, 1)):
+        assert "Withdraw the complaint" not in visitor.page(link).text
+        assert visitor.web.get(f"/track/{link}/withdraw").status_code == 409
+        api = f"/api/v1/track/{link}"
+        assert "withdraw" not in visitor.web.get(api).json()["allowed_actions"]
+        refused = visitor.web.post(f"{api}/actions/withdraw", json={})
+        assert (refused.status_code, "it goes on for them" in refused.text) == (409, True)
+    assert desk.complaint(first).status == case.status
+
+
+def test_a_visitor_reads_their_own_words_after_several_mergers(visitor: Visitor, desk: Desk, product: App) -> None:
+    made = []
+    for name in ("Ann", "Bob", "Eve"):
+        visitor.send(name=name, email=f"{name}@example.com", narrative=f"The very own story of {name} and the heater.")
+        made.append(desk.newest())
+        desk.take_up(made[-1])
+    last, middle, first = (desk.complaint(reference) for reference in reversed(made))
+    desk.act(last.reference, "merge", into=middle.reference, reason="same")
+    desk.act(middle.reference, "merge", into=first.reference, reason="same")
+    for owner, name in ((last, "Eve"), (middle, "Bob"), (first, "Ann")):
+        link = product.tracking.token(first.id, owner.complainant_id, 1)
+        for told in (visitor.page(link).text, visitor.web.get(f"/api/v1/track/{link}").text):
+            assert [n for n in ("Ann", "Bob", "Eve") if f"The very own story of {n}" in told] == [name]

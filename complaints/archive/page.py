@@ -23,11 +23,23 @@ def page(dossier: Dossier, path_of: Callable[[str, str], str]) -> str:
     def word(code: object) -> str:
         return words.get(str(code)) or str(code).replace("_", " ")
 
+    named: dict[str, dict[str | None, str]] = dossier.complaint.get("in_words", {})
+
+    def called(kind: str, code: str | None) -> str | None:
+        return named.get(kind, {}).get(code, code)
+
     def many(codes: Iterable[object]) -> str:
         return ("、" if language is Language.ZH else ", ").join(word(code) for code in codes)
 
     return _template().render(
-        d=dossier, c=dossier.complaint, language=language, w=word, many=many, t=_instant, path_of=path_of
+        d=dossier,
+        c=dossier.complaint,
+        language=language,
+        w=word,
+        called=called,
+        many=many,
+        t=_instant,
+        path_of=path_of,
     )
 
 

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Any
 from uuid import UUID
 
 from sqlmodel import SQLModel, col, select
 
-from complaints.domain.vocabulary import Status
+from complaints.domain.vocabulary import Language, Status
 from complaints.services.transition import lock, perform
 from complaints.store.chain import entry
 from complaints.store.tables import (
@@ -43,12 +44,15 @@ def collect(work: Work, complaint_id: UUID) -> dict[str, Any]:
         .where(Party.complaint_id == complaint_id)
         .order_by(col(Complainant.id))
     ).all()
+    findings = rows(Investigation, col(Investigation.at), col(Investigation.id))
+    causes = {complaint.root_cause, *(found["root_cause"] for found in findings)}
     events = work.session.exec(select(Event).where(Event.complaint_id == complaint_id).order_by(col(Event.seq))).all()
     return {
-        "complaint": complaint.model_dump(mode="json", exclude={"search"}),
+        "complaint": complaint.model_dump(mode="json", exclude={"search"})
+        | {"in_words": _words(work, complaint, causes)},
         "complainants": [p.model_dump(mode="json") for p in people],
         "thread": rows(Message, col(Message.at), col(Message.id)),
-        "findings": rows(Investigation, col(Investigation.at), col(Investigation.id)),
+        "findings": findings,
         "decisions": rows(Decision, col(Decision.at), col(Decision.id)),
         "remedies": rows(Remedy, col(Remedy.proposed_at), col(Remedy.id)),
         "survey": rows(Survey, col(Survey.at), col(Survey.id)),
@@ -56,6 +60,17 @@ def collect(work: Work, complaint_id: UUID) -> dict[str, Any]:
         "steps": rows(Step, col(Step.opened_at), col(Step.id)),
         "attachments": rows(Attachment, col(Attachment.at), col(Attachment.id)),
         "events": [entry(e) for e in events],
+    }
+
+
+def _words(work: Work, complaint: Complaint, causes: Collection[str | None]) -> dict[str, dict[str, str]]:
+    """What the codes of the policy mean that stand in the dossier: its readers do not have the policy."""
+    taxonomy, language = work.policies.get(complaint.policy_hash).taxonomy, Language(complaint.language)
+    categories = [c for c in taxonomy.categories if c.key == complaint.category]
+    root_causes = [r for r in taxonomy.root_causes if r.key in causes]
+    return {
+        "category": {c.key: c.label.in_(language) for c in categories},
+        "root_cause": {r.key: r.label.in_(language) for r in root_causes},
     }
 
 

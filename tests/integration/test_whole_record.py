@@ -3,6 +3,8 @@ by a standard solution while somebody investigates; and what a refusal names ins
 
 from __future__ import annotations
 
+import html
+import zipfile
 from uuid import UUID
 
 import pytest
@@ -12,7 +14,7 @@ from prefect.states import Failed
 from complaints.domain.errors import ActionNotAllowed, Conflict, Forbidden, InvalidInput
 from complaints.domain.intake import NewComplainant
 from complaints.domain.ports import SYSTEM
-from complaints.domain.vocabulary import RemedyState, StepKind
+from complaints.domain.vocabulary import Language, RemedyState, StepKind
 from complaints.services import actions, decision, steps, view
 from complaints.store.tables import Complaint, Message, Remedy
 from tasks import complaint as tasks
@@ -200,3 +202,24 @@ def test_a_task_is_tried_as_often_as_policy_says(desk: Desk, monkeypatch: pytest
     attempts = desk.policy.lifecycle.timings.task_attempts
     assert tried_again == list(range(1, attempts))
     assert tasks.take_answer.retries == 9, "policy may ask for ten"
+
+
+# -- the archived dossier
+
+
+@pytest.mark.parametrize("language", list(Language))
+def test_the_archived_page_says_the_policys_codes_in_words(desk: Desk, language: Language) -> None:
+    case = desk.submit(language=language)
+    cause = desk.policy.taxonomy.root_causes[0]
+    desk.complete(case, desk.agent, StepKind.INVESTIGATION, **FINDINGS, root_cause=cause.key)
+    desk.complete(case, CUSTOMER, StepKind.CONFIRMATION, accepted=True)
+    desk.end_window(case)
+    row = desk.complaint(case)
+    category = desk.policy.taxonomy.category(row.category)
+    assert category is not None
+    assert row.bag_url
+    with zipfile.ZipFile(row.bag_url.removeprefix("file://")) as bag:
+        page = bag.read(f"{row.reference}/data/complaint.html").decode()
+    for code, label in ((category.key, category.label), (cause.key, cause.label)):
+        assert f"<td>{html.escape(label.in_(language))}</td>" in page
+        assert f"<td>{code}</td>" not in page

@@ -77,8 +77,13 @@ class App:
         return self._activate(self.policies, bundle, actor, since, by)
 
     def adopt_policy(self, actor: Actor) -> bool:
-        """Put the configured folder in force where it has changed; only a start of the whole system does this."""
-        return self.activate_policy(load_policy(self.settings.policy_dir), actor)
+        """Put the configured folder in force where it has changed; only a start of the whole system does this.
+
+        `PolicyInvalid` says what is wrong with it, or with its words, before anything changes.
+        """
+        bundle = load_policy(self.settings.policy_dir)
+        load_lexicon(self.settings.policy_dir)
+        return self.activate_policy(bundle, actor)
 
     def _activate(
         self, book: StoredPolicies, bundle: PolicyBundle, actor: Actor, since: datetime | None, by: str | None = None

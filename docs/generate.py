@@ -171,7 +171,8 @@ def _commands() -> Iterator[str]:
     yield ""
     yield "`complaints COMMAND --help` says the same. A refusal is one sentence on standard error and exit code 1."
     yield "Commands other than `up` and `demo` need the database of a running system (`COMPLAINTS_HOME` or"
-    yield "`COMPLAINTS_DATABASE_URL`, as it was started with)."
+    yield "`COMPLAINTS_DATABASE_URL`, as it was started with). Times are given and shown by the clock of the office"
+    yield "(`COMPLAINTS_TIME_ZONE`); in JSON they bear their zone."
     yield ""
     for name, command in commands():
         arguments = [p for p in command.params if not p.opts[0].startswith("-")]

@@ -7,7 +7,6 @@ from dataclasses import asdict
 from datetime import datetime
 from textwrap import indent
 from typing import Annotated, Any
-from zoneinfo import ZoneInfo
 
 import typer
 from pydantic import ValidationError
@@ -23,7 +22,7 @@ from complaints.services.view import Whole
 from complaints.store.tables import Attachment, Complainant, Complaint, Event, Message
 from config.wiring import app
 from deployments.commands.given import read_text
-from deployments.commands.output import OPERATOR, AsJson, emit, facts, short, table
+from deployments.commands.output import OPERATOR, AsJson, by_office_clock, emit, facts, office_time, short, table
 
 Reference = Annotated[str, typer.Argument(help="Reference of the complaint, e.g. C26-000042-7.")]
 
@@ -57,7 +56,7 @@ def submit(
             channel=channel,
             product=product,
             desired_remedy=remedy,
-            received_at=received and received.replace(tzinfo=ZoneInfo(app().settings.time_zone)),
+            received_at=received and by_office_clock(received),
             jurisdiction=jurisdiction,
             complainant=NewComplainant(name=name, email=email, phone=phone),
         )
@@ -152,7 +151,7 @@ def _pages(whole: Whole, thread: list[Message], files: list[Attachment], events:
         yield "Thread\n"
     for message in thread:
         kind = f"{message.direction}, {message.channel}, {message.kind or 'message'}, for {message.audience}"
-        yield f"  {message.at.astimezone():%Y-%m-%d %H:%M:%S}  {message.author} ({kind})  {message.subject}"
+        yield f"  {office_time(message.at)}  {message.author} ({kind})  {message.subject}"
         yield f"{indent(message.body.strip(), '    ')}\n"
     log = [(e.seq, e.at, e.kind, e.actor_name, e.to_status, e.reason) for e in events]
     yield table("Timeline", ("#", "at", "event", "by", "status", "reason"), log)

@@ -9,6 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime
 from typing import Annotated, Any
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 import typer
 from rich import box
@@ -22,6 +23,7 @@ from complaints.domain.vocabulary import Role
 from complaints.services.routing import as_actor
 from complaints.store.tables import Person
 from complaints.store.unit import Work
+from config.wiring import app
 
 #: Columns of a line that goes to no terminal and has no width of its own.
 _ENDLESS = 10_000
@@ -93,7 +95,21 @@ def table(title: str, columns: Sequence[str], rows: Iterable[Sequence[object]]) 
 
 
 def _cell(value: object) -> str:
-    return value.astimezone().strftime("%Y-%m-%d %H:%M:%S") if isinstance(value, datetime) else str(value)
+    return office_time(value) if isinstance(value, datetime) else str(value)
+
+
+def office_time(at: datetime) -> str:
+    """A moment by the clock of the office, as letters and the console say it, wherever the machine stands."""
+    return at.astimezone(_office()).strftime("%Y-%m-%d %H:%M:%S")
+
+
+def by_office_clock(given: datetime) -> datetime:
+    """The moment that somebody means who gives a date, or a date and a time, without a zone."""
+    return given.replace(tzinfo=_office())
+
+
+def _office() -> ZoneInfo:
+    return ZoneInfo(app().settings.time_zone)
 
 
 def short(row_id: UUID) -> str:

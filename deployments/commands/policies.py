@@ -21,7 +21,7 @@ from rich.table import Table
 from rich.text import Text
 
 from complaints.domain.backtest import Tally
-from complaints.domain.errors import PolicyInvalid
+from complaints.domain.errors import InvalidInput, PolicyInvalid
 from complaints.domain.explain_words import tell
 from complaints.domain.policy import PolicyBundle
 from complaints.domain.vocabulary import Language
@@ -31,7 +31,7 @@ from config import policy as loader
 from config.garbage import collect_seldom
 from config.lexicons import wrong_words
 from config.wiring import app, wall_clock
-from deployments.commands.output import OPERATOR, AsJson, emit, err, facts, out, say, table
+from deployments.commands.output import OPERATOR, AsJson, by_office_clock, emit, err, facts, out, say, table
 
 policy = typer.Typer(help="Policies: taxonomy, routing, authority, SLA profiles, retention.", no_args_is_help=True)
 sla = typer.Typer(help="SLA clocks.", no_args_is_help=True)
@@ -95,13 +95,15 @@ def _bundle(name: str) -> PolicyBundle:
 @policy.command("activate")
 def activate(
     folder: Folder,
-    effective: Annotated[datetime | None, typer.Option(help="From when (local time); without it, now.")] = None,
+    effective: Annotated[
+        datetime | None, typer.Option(help="From when, by the clock of the office; without it, now.")
+    ] = None,
     by: Annotated[str, typer.Option(help="Who activates it.")] = OPERATOR.name,
     as_json: AsJson = False,
 ) -> None:
     """Store a policy and put it in force. Complaints that began under another keep that one."""
     bundle = loader.load(folder)
-    since = _since(bundle, effective.astimezone() if effective else None)
+    since = _since(bundle, by_office_clock(effective) if effective else None)
     app().activate_policy(bundle, OPERATOR, since or app().store.now(), by)
     data = {"name": bundle.name, "hash": bundle.hash, "by": by, "effective": since}
     when = f"will be in force from {since:%Y-%m-%d %H:%M %Z}" if since else "is activated"
@@ -199,8 +201,10 @@ def backtest(
     `warned`: a clock reached a rung of its own ladder before its due time. Reads only; the running policy is not
     touched.
     """
+    if until <= since:
+        raise InvalidInput("lies before --from, or is the same day", "--to")
     loader.load(folder)  # complain about the policy before the work begins
-    period = (since.astimezone(), until.astimezone())
+    period = (by_office_clock(since), by_office_clock(until))
     tally = _replayed(folder, period, replaying.count(app().engine, *period), processes)
     emit(
         {"cases": tally.cases, "rows": [_row(tally, *key) for key in sorted({key[1:4] for key in tally.counts})]},

@@ -7,6 +7,7 @@ Every child is told when we die (`setpriv --pdeathsig`), so that even `kill -9` 
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import json
 import os
@@ -24,7 +25,6 @@ import httpx
 
 from complaints.domain.ports import SYSTEM
 from complaints.services import personnel, starter
-from config.lexicons import load_lexicon
 from config.settings import WORK_POOL, Settings
 from config.texts import texts
 from config.wiring import App
@@ -145,19 +145,16 @@ class Stack:
         os.pwrite(descriptor, str(os.getpid()).encode(), 0)
 
     def _check_ports(self) -> None:
-        wanted = [("WEB_PORT", self.settings.host, self.settings.web_port)]
+        wanted = [("WEB_PORT", "HOST", self.settings.host, self.settings.web_port)]
         if not self.settings.prefect_api:
-            wanted.append(("PREFECT_PORT", self.settings.prefect_host, self.settings.prefect_port))
-        for name, host, port in wanted:
+            wanted.append(("PREFECT_PORT", "PREFECT_HOST", self.settings.prefect_host, self.settings.prefect_port))
+        for port_name, host_name, host, port in wanted:
             with socket.socket(socket.AF_INET6 if ":" in host else socket.AF_INET) as probe:
                 probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
                 try:
                     probe.bind((host, port))
                 except OSError as error:
-                    raise StackError(
-                        f"Port {port} on {host} cannot be used: {error.strerror}. "
-                        f"Stop what uses it, or set COMPLAINTS_{name} to another."
-                    ) from None
+                    raise StackError(_unusable(host, port, host_name, port_name, error)) from None
 
     def _start_database(self) -> None:
         began = time.monotonic()
@@ -174,8 +171,7 @@ class Stack:
         began = time.monotonic()
         revision = upgrade(self.settings.sqlalchemy_url())
         app = App(self.settings)
-        # what processes read when they first need it: wrong files are told now, not by complaints that nobody can take
-        _, _ = app.sender, load_lexicon(self.settings.policy_dir)
+        _ = app.sender  # read when first needed: a wrong file is told now, not by letters that nobody gets
         if app.adopt_policy(SYSTEM):
             self.say(f"The policy of {self.settings.policy_dir} is put in force.")
         with app.store.work(SYSTEM) as work:
@@ -434,6 +430,17 @@ class Stack:
             draft.replace(self.home / "status.json")
         except OSError as error:  # a full disk is no reason to stop what runs
             self.say(f"{draft} cannot be written: {error.strerror}")
+
+
+def _unusable(host: str, port: int, host_name: str, port_name: str, error: OSError) -> str:
+    """Why nothing of ours can listen there, and which setting is to be changed."""
+    if error.errno == errno.EADDRINUSE:
+        advice = f"Stop what uses it, or set COMPLAINTS_{port_name} to another."
+    elif error.errno == errno.EACCES:
+        advice = f"Set COMPLAINTS_{port_name} to one above 1023."
+    else:
+        advice = f"Set COMPLAINTS_{host_name} to an address of this machine."
+    return f"Port {port} on {host} cannot be used: {error.strerror}. {advice}"
 
 
 def _asks(part: Part) -> bool:

@@ -19,6 +19,7 @@ from complaints.domain.vocabulary import StepKind
 from complaints.runs.prefect_api import PrefectRuns
 from complaints.services import marks
 from complaints.store.tables import Complaint, Outbox, SystemMark
+from config.settings import Settings
 from config.wiring import app, wall_clock
 from deployments.cli import app as cli
 from deployments.commands import operations
@@ -277,3 +278,21 @@ def test_lists_say_when_there_is_more(desk: Desk, told: Told) -> None:
     assert "There are more: give --state or a larger --limit." in told("outbox", "list", "--limit", "1")
     assert len(_json(told, "outbox", "list", "--limit", "1")) == 1
     assert "There are more" not in told("outbox", "list", "--limit", "1000")
+
+
+def test_times_are_those_of_the_office_wherever_the_machine_stands(
+    desk: Desk, told: Told, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As in letters, console and `sla explain`; servers mostly stand in UTC."""
+    monkeypatch.setenv("COMPLAINTS_TIME_ZONE", "Pacific/Kiritimati")  # UTC+14
+    given = ("--received", "2026-01-05 00:30:00", "--email", "a@example.com")
+    reference = _json(told, "submit", "The kettle leaks.", *given)["reference"]
+    assert _json(told, "show", reference)["complaint"]["received_at"] == "2026-01-04T10:30:00Z"
+    assert "2026-01-05 00:30:00" in told("list")
+    assert "2026-01-05 00:30:00" in told("show", reference)
+    folder = str(Settings.model_fields["policy_dir"].default)
+    for day, cases in (("2026-01-05", 1), ("2026-01-06", 0)):
+        period = ("--from", day, "--to", "2026-02-01", "--processes", "1")
+        assert _json(told, "policy", "backtest", folder, *period)["cases"] == cases
+    with pytest.raises(ComplaintsError, match="--to: lies before --from"):
+        told("policy", "backtest", folder, "--from", "2026-02-01", "--to", "2026-01-01")

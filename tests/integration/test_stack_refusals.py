@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import socket
 import subprocess
@@ -92,6 +93,24 @@ def test_a_taken_port(settings: Callable[..., Settings], name: str) -> None:
             f"Port {port} on 127.0.0.1 cannot be used: Address already in use. "
             f"Stop what uses it, or set COMPLAINTS_{name.upper()} to another."
         )
+
+
+@pytest.mark.parametrize("name", ["host", "prefect_host"])
+def test_an_address_that_is_not_this_machines(settings: Callable[..., Settings], name: str) -> None:
+    assert refusal(settings(**{name: "203.0.113.7"})).endswith(  # RFC 5737: nobody's
+        "on 203.0.113.7 cannot be used: Cannot assign requested address. "
+        f"Set COMPLAINTS_{name.upper()} to an address of this machine."
+    )
+
+
+def test_a_port_that_only_root_may_have(settings: Callable[..., Settings], monkeypatch: pytest.MonkeyPatch) -> None:
+    def denied(*_: object) -> None:
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+
+    monkeypatch.setattr(supervisor.socket.socket, "bind", denied)
+    assert refusal(settings(web_port=80)) == (
+        "Port 80 on 127.0.0.1 cannot be used: Permission denied. Set COMPLAINTS_WEB_PORT to one above 1023."
+    )
 
 
 def test_a_full_disk(settings: Callable[..., Settings], tiny_disk: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -219,6 +238,24 @@ def test_words_that_cannot_be_read(settings: Callable[..., Settings], database: 
     with (
         pytest.raises(PolicyInvalid, match=r"zh\.toml: not readable as TOML"),
         Stack(settings(database_url=plain, prefect_database_url=plain, policy_dir=tmp_path)),
+    ):
+        pass
+
+
+@pytest.mark.parametrize(
+    ("manifest", "says"), [(None, "no such folder"), ("extends = [", r"policy\.toml"), ('extends = "none"', "none")]
+)
+def test_a_policy_folder_that_is_none(
+    settings: Callable[..., Settings], database: str, tmp_path: Path, manifest: str | None, says: str
+) -> None:
+    folder = tmp_path / "policy"
+    if manifest is not None:
+        folder.mkdir()
+        (folder / "policy.toml").write_text(manifest)
+    plain = database.replace("+psycopg", "")
+    with (
+        pytest.raises(PolicyInvalid, match=says),
+        Stack(settings(database_url=plain, prefect_database_url=plain, policy_dir=folder)),
     ):
         pass
 

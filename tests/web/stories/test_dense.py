@@ -115,6 +115,9 @@ def test_all_lanes_of_the_board_are_seen_and_reached_by_arrows(
         "document.querySelector('.board').scrollWidth - document.querySelector('.board').clientWidth"
     )
     assert wide == 0
+    cards = one.page.locator(".task").evaluate_all("all => all.map(card => card.scrollWidth - card.clientWidth)")
+    assert cards
+    assert not any(cards), "nothing hangs over the edge of its card"
     one.keys.press("ArrowRight")
     for number in range(lanes.count()):
         assert one.page.evaluate("n => document.querySelectorAll('.lane')[n].contains(document.activeElement)", number)
@@ -142,6 +145,10 @@ def test_a_case_with_everything_open_fits_a_small_phone(
     house.act("max", reference, "withdraw")
     one.page.set_viewport_size({"width": 320, "height": 700})
     one.page.emulate_media(color_scheme="dark")
+    one.open("inbox?view=all")
+    wide = "list => list.scrollWidth - list.clientWidth"
+    assert one.page.locator("#list .scroll").evaluate(wide) == 0, "severity and flags are seen without scrolling"
+    one.look("inbox")
     for path in (
         f"complaints/{reference}",
         f"complaints/{reference}/clocks",

@@ -11,7 +11,7 @@ from sqlmodel import col, select
 
 from complaints.domain import commands, placeholders
 from complaints.domain.commands import COMMANDS
-from complaints.domain.errors import Conflict, Forbidden, InvalidInput, NotFound, NotOpen
+from complaints.domain.errors import ActionNotAllowed, Conflict, Forbidden, InvalidInput, NotFound, NotOpen
 from complaints.domain.forms import ConfirmationForm
 from complaints.domain.lifecycle import askable
 from complaints.domain.validation import problems_of
@@ -45,7 +45,7 @@ from complaints.services import (
 )
 from complaints.services.access import see
 from complaints.services.contact import Way, way_to_reach
-from complaints.services.transition import facts, lock_beside, lock_reference, perform, record, wake
+from complaints.services.transition import facts, lock_beside, lock_reference, perform, record, row_for, wake
 from complaints.store.columns import new_id
 from complaints.store.tables import (
     Complainant,
@@ -611,6 +611,15 @@ def _add_link(work: Work, complaint: Complaint, other: Complaint, kind: LinkKind
 def allowed_for(work: Work, complaint: Complaint, roles: frozenset[Role] | None = None) -> list[str]:
     """Actions of `COMMANDS` that the table allows on this complaint now: to holders of `roles`, else to this actor."""
     return askable(Status(complaint.status), work.actor.roles if roles is None else roles, facts(work, complaint))
+
+
+def refusal(work: Work, complaint: Complaint, action: str) -> ActionNotAllowed:
+    """Why `allowed_for` has not this action."""
+    try:
+        row_for(work, complaint, action, work.actor.roles)
+    except ActionNotAllowed as error:
+        return error
+    return ActionNotAllowed(action, complaint.status, [])
 
 
 def timeline(work: Work, complaint: Complaint, audiences: frozenset[Audience]) -> list[Event]:

@@ -86,14 +86,20 @@ class Conflict(Refusal):
 
 
 class ActionNotAllowed(Conflict):
-    """The transition table refuses `action` in `status`; `allowed` lists what can be done instead."""
+    """The transition table refuses `action`; `allowed` lists what can be done instead.
+
+    Because of the `status`, or of what the case `lacks` in it: a phrase such as `no remedy is offered`.
+    """
 
     code = "action_not_allowed"
 
-    def __init__(self, action: str, status: str, allowed: list[str]) -> None:
-        self.action, self.status, self.allowed = action, status, allowed
+    def __init__(self, action: str, status: str, allowed: list[str], lacks: str = "") -> None:
+        self.action, self.status, self.allowed, self.lacks = action, status, allowed, lacks
         can = ", ".join(allowed) or "nothing"
-        super().__init__(f"'{action}' is not possible while the complaint is '{status}'. Possible now: {can}.")
+        if lacks:
+            super().__init__(f"'{action}' is not possible now: {lacks}. Possible now: {can}.")
+        else:
+            super().__init__(f"'{action}' is not possible while the complaint is '{status}'. Possible now: {can}.")
 
 
 class NotOpen(Conflict):

@@ -25,6 +25,15 @@ class Ground(StrEnum):
     REQUESTED = "somebody else's request"
 
 
+#: How it is said that a case lacks it.
+_LACKS: Mapping[RemedyState | Ground, str] = {
+    Ground.NO_HOLD: "the dossier is on legal hold",
+    Ground.REQUESTED: "nobody else has requested the disposal",
+    RemedyState.OFFERED: "no remedy is offered",
+    RemedyState.DONE: "no remedy is done",
+}
+
+
 @dataclass(frozen=True)
 class Facts:
     """What it depends on, beside the status, whether an action is possible and where it leads."""
@@ -52,6 +61,13 @@ class Transition:
     def possible(self, status: Status, facts: Facts) -> bool:
         """Whether anybody could do it now."""
         return status in self.sources and (self.needs is None or self.needs in facts.remedies | facts.grounds)
+
+    def lacks(self, status: Status, facts: Facts) -> str:
+        """What the case has not, though its status would do; empty where it is the status."""
+        if status not in self.sources or self.needs is None:
+            return ""
+        held = isinstance(self.needs, Ground) and Ground.NO_HOLD not in facts.grounds
+        return _LACKS[Ground.NO_HOLD if held else self.needs]
 
     def target(self, status: Status, facts: Facts) -> Status:
         """The status after the action."""
@@ -242,5 +258,6 @@ def transition(status: Status, action: str, roles: frozenset[Role], facts: Calla
     """
     found = TABLE.get(action)
     if found is None or status not in found.sources or (found.needs and not found.possible(status, facts())):
-        raise ActionNotAllowed(action, status, askable(status, roles, facts()))
+        lacks = found.lacks(status, facts()) if found else ""
+        raise ActionNotAllowed(action, status, askable(status, roles, facts()), lacks)
     return found

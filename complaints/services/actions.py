@@ -11,7 +11,7 @@ from sqlmodel import col, select
 
 from complaints.domain import commands, placeholders
 from complaints.domain.commands import COMMANDS
-from complaints.domain.errors import Conflict, Forbidden, InvalidInput, NotFound, NotOpen
+from complaints.domain.errors import ActionNotAllowed, Conflict, Forbidden, InvalidInput, NotFound, NotOpen
 from complaints.domain.forms import ConfirmationForm
 from complaints.domain.lifecycle import askable
 from complaints.domain.ports import Actor
@@ -46,7 +46,7 @@ from complaints.services import (
 )
 from complaints.services.access import see
 from complaints.services.contact import Way, way_to_reach
-from complaints.services.transition import facts, lock_beside, lock_reference, perform, record, wake
+from complaints.services.transition import facts, lock_beside, lock_reference, perform, record, row_for, wake
 from complaints.store.columns import new_id
 from complaints.store.tables import (
     Complainant,
@@ -635,6 +635,15 @@ def asks_confirmation(work: Work, complaint: Complaint, actor: Actor) -> bool:
     """Whether this complainant is asked for their verdict on our answer."""
     asked = open_step_of(work, complaint, StepKind.CONFIRMATION) is not None
     return asked and not routing.joined(complaint, notices.parties(work, complaint), actor)
+
+
+def refusal(work: Work, complaint: Complaint, action: str) -> ActionNotAllowed:
+    """Why `allowed_for` has not this action."""
+    try:
+        row_for(work, complaint, action, work.actor.roles)
+    except ActionNotAllowed as error:
+        return error
+    return ActionNotAllowed(action, complaint.status, [])
 
 
 def timeline(work: Work, complaint: Complaint, audiences: frozenset[Audience]) -> list[Event]:

@@ -12,7 +12,7 @@ from fastapi import APIRouter
 from fastapi.responses import Response
 
 from complaints.domain.commands import COMMANDS
-from complaints.domain.errors import ActionNotAllowed, Conflict, InvalidInput, NotFound, StaleVersion
+from complaints.domain.errors import Conflict, InvalidInput, NotFound, StaleVersion
 from complaints.services import access, actions, casefile, tracking
 from complaints.services.transition import lock
 from web.console import case, case_forms, fields
@@ -99,7 +99,7 @@ def _form(
     with screen.reading() as work:
         complaint = access.see(work, reference)
         if action not in actions.allowed_for(work, complaint):
-            notice = _why(screen, ActionNotAllowed(action, complaint.status, []))
+            notice = _why(screen, actions.refusal(work, complaint, action))
             status = HTTPStatus.CONFLICT
         words = CaseWords(screen.label, work.policies.get(complaint.policy_hash))
         events = casefile.since(work, complaint, seen) if seen is not None else []

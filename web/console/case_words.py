@@ -84,9 +84,17 @@ _SAID: Mapping[str, str] = {
 }
 _HOLE = re.compile(r"%\((\w+)\)s")
 #: Which table has the words for a code in an event's data.
-_TABLES = {"severity": "severity", "finding": "finding", "kind": "remedy", "remedy": "remedy", "result": "decision"}
+_TABLES = {
+    "role": "role",
+    "severity": "severity",
+    "finding": "finding",
+    "kind": "remedy",
+    "remedy": "remedy",
+    "result": "decision",
+}
 #: Why the machine asks a person, as the services note it, and what the reader is told.
 _WHY: tuple[tuple[re.Pattern[str], str], ...] = (
+    (re.compile(r"This step needs the role '(?P<role>\w+)'\."), N_("This task needs the role “%(role)s”.")),
     (re.compile(r"severity is (?P<severity>\w+)"), N_("The severity is: %(severity)s.")),
     (re.compile(r"category is (?P<category>\w+)"), N_("The category is: %(category)s.")),
     (re.compile(r"finding is (?P<finding>\w+)"), N_("The finding is: %(finding)s.")),

@@ -322,6 +322,12 @@ TABLES: Mapping[str, Mapping[str, str]] = {
         "retention": N_("Time for keeping it"),
         "bag": N_("Bag in the archive"),
     },
+    "lacks": {
+        "the dossier is on legal hold": N_("End the legal hold first."),
+        "nobody else has requested the disposal": N_("Somebody else must request the disposal first (four eyes)."),
+        "no remedy is offered": N_("No remedy waits for the customer's word."),
+        "no remedy is done": N_("No remedy is carried out yet."),
+    },
     "retention": {
         "over": N_("over"),
         "early": N_("not over yet"),

@@ -118,6 +118,9 @@ def said_of(speech: Speech, error: Exception) -> str:
     """An error in the reader's words, as far as the catalogue knows it; a fault of the database is told by its page."""
     label = Labels(speech)
     match error:
+        case ActionNotAllowed() if error.lacks:
+            said = N_("“%(action)s” is not possible now. %(why)s")
+            return speech.say(said, action=label("action", error.action), why=label("lacks", error.lacks))
         case ActionNotAllowed():
             said = N_("“%(action)s” is not possible now: the complaint is “%(status)s”.")
             return speech.say(said, action=label("action", error.action), status=label("status", error.status))

@@ -97,7 +97,9 @@
       sessionStorage.setItem(late, JSON.stringify({ ...awaited, left: awaited.left - 1 }));
       location.replace(location.pathname + location.search); // a plain reload would fill in what stands here now
     }, 150);
-    addEventListener("beforeunload", (event) => { if (stopped) event.preventDefault(); }); // it is kept nowhere else
+    // what is kept nowhere else, or is more than goes out with a page that is left (64 kB), is asked about
+    const heavy = () => new Blob([...new FormData(main).values()]).size > 60_000;
+    addEventListener("beforeunload", (event) => { if (stopped || (dirty && heavy())) { event.preventDefault(); keep(); } });
     // a link that leads back here must show the last words too
     document.addEventListener("click", async (event) => {
       const link = event.target.closest("a[href]");

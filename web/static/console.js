@@ -72,6 +72,15 @@ document.addEventListener("submit", (event) => {
 });
 addEventListener("pageshow", () => $$("form[data-sending]").forEach((form) => delete form.dataset.sending));
 
+// -- words that stand on this page alone: whoever leaves by another way than those it offers is asked back
+const alone = $("[data-alone]");
+if (alone) {
+  let chosen = false;
+  alone.addEventListener("submit", () => { chosen = true; });
+  alone.addEventListener("click", (event) => { if (event.target.closest("a")) chosen = true; });
+  addEventListener("beforeunload", (event) => { if (!chosen) event.preventDefault(); });
+}
+
 // -- keyboard: elements say their own keys with data-key; two letters in a row such as "g i"
 const typing = (element) => element.matches("input:not([type=checkbox]):not([type=radio]), textarea, select, [contenteditable]");
 let first = "";
@@ -120,9 +129,10 @@ function show(found, over = true) {
     const item = document.createElement("li");
     item.role = "option"; item.id = `found-${n}`; item.dataset.n = n;
     item.setAttribute("aria-selected", String(n === 0));
-    const about = document.createElement("small");
+    const title = document.createElement("span"), about = document.createElement("small");
+    title.className = "clamp"; title.textContent = one.title;
     about.textContent = one.about;
-    item.append(one.title, about);
+    item.append(title, about);
     return item;
   }));
   if (!found.length && over) { const none = document.createElement("li"); none.textContent = list.dataset.nothing; list.append(none); }

@@ -82,7 +82,7 @@ def test_whoever_only_looks_gets_no_forms(office: Office) -> None:
     main = page.text.split("<main", 1)[1]
     assert 'method="post"' not in main
     assert "More actions" not in page.text
-    assert "This step needs the role" in text_of(page.text)
+    assert "This task needs the role" in text_of(page.text)
 
 
 def test_a_case_of_another_team_is_not_there(office: Office) -> None:

@@ -241,7 +241,8 @@ def test_whatever_stands_beside_the_step_can_be_chosen(desk: Desk) -> None:
     assert "More time was asked for on Resolution: 2 working hours." in text_of(page)
     assert "延长2个工作小时" in desk.bo.get(f"{desk.path}?step={step.id}&lang=zh-CN").text
     assert "the expert is away" in page
-    assert "This step needs the role" in text_of(desk.li.get(f"{desk.path}?step={step.id}").text)
+    assert "This task needs the role “Lead”." in text_of(desk.li.get(f"{desk.path}?step={step.id}").text)
+    assert "此任务需要“组长”角色。" in text_of(desk.li.get(f"{desk.path}?step={step.id}&lang=zh-CN").text)
 
 
 def over(desk: Desk) -> str:

@@ -69,6 +69,11 @@ def test_two_people_dispose_of_a_dossier_and_its_tombstone_is_listed(
     assert erase not in max_.get(case).text, "nobody has requested it"
     assert do(zhao, reference, "request_disposal", reason="Kept long enough") == 303
     assert (erase in zhao.get(case).text, erase in max_.get(case).text) == (False, True), "two people"
+    refused = zhao.get(f"/console/complaints/{erase}")
+    assert refused.status_code == 409
+    assert "“Erase for good” is not possible now. Somebody else must request the disposal first" in text_of(
+        refused.text
+    )
     own, others = zhao.get(f"{PAGE}?view=requested").text, max_.get(f"{PAGE}?view=requested").text
     assert "Somebody else must erase it." in own
     assert erase not in own
@@ -99,6 +104,10 @@ def test_a_request_before_its_time_is_seen_and_a_hold_ends_it(office: Office, zh
     assert [row[6:9:2] for row in rows(max_, "requested")] == [["Zhao", "A right to erasure"]]
     assert do(max_, reference, "legal_hold", hold="yes", reason="A court asks") == 303
     assert rows(max_, "requested") == []
+    for action in ("erase", "request_disposal"):
+        refused = max_.get(f"/console/complaints/{reference}/do/{action}?lang=zh-CN")
+        assert refused.status_code == 409
+        assert "请先解除法律保全。" in text_of(refused.text)
 
 
 def test_a_hold_is_shown_where_the_dossier_is_due(office: Office, zhao: Browser) -> None:

@@ -246,6 +246,14 @@ def test_taking_from_the_list_takes_the_task_that_the_list_shows(desk: Desk) -> 
     assert "is already claimed by Pat" in text_of(late.get(desk.path).text)
 
 
+def test_a_task_of_another_role_is_not_taken_and_that_is_said(desk: Desk) -> None:
+    pat = desk.office.browser("pat", Role.APPROVER, teams=TEAMS)
+    answer = pat.post(f"/console/inbox/claim/{desk.reference}")
+    assert (answer.status_code, answer.headers["location"]) == (303, desk.path)
+    assert "This step needs the role 'agent'." in text_of(pat.get(desk.path).text)
+    assert desk.step(StepKind.TRIAGE).assignee_id != desk.office.person("pat").id
+
+
 def test_giving_back_gives_ones_own_and_what_was_only_assigned(desk: Desk) -> None:
     desk.to_investigation()
     desk.ask_for_time()

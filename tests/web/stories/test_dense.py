@@ -123,6 +123,18 @@ def test_all_lanes_of_the_board_are_seen_and_reached_by_arrows(
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
+def test_nothing_hangs_over_the_edge_of_its_card(house: House, max_: Callable[[str], Colleague], language: str) -> None:
+    one = max_(language)
+    for login in ("ann", "bob", "cat", "dan"):
+        house.hire(login, "agent", teams=(house.case(house.references()[0]).team,))
+    one.open(f"team?team={house.case(house.references()[0]).team}")
+    one.page.locator(".lane").evaluate_all("all => all.forEach(lane => { lane.style.width = '11.5rem'; })")
+    over = one.page.locator(".task").evaluate_all("all => all.map(card => card.scrollWidth - card.clientWidth)")
+    assert over == [0] * len(over)
+    assert over
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
 def test_the_pages_of_components_are_in_order(max_: Callable[[str], Colleague], language: str) -> None:
     one = max_(language)
     one.open("components")
@@ -142,6 +154,10 @@ def test_a_case_with_everything_open_fits_a_small_phone(
     house.act("max", reference, "withdraw")
     one.page.set_viewport_size({"width": 320, "height": 700})
     one.page.emulate_media(color_scheme="dark")
+    one.open("inbox?view=all")
+    wide = "list => list.scrollWidth - list.clientWidth"
+    assert one.page.locator("#list .scroll").evaluate(wide) == 0, "severity and flags are seen without scrolling"
+    one.look("inbox")
     for path in (
         f"complaints/{reference}",
         f"complaints/{reference}/clocks",

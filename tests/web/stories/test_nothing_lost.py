@@ -85,6 +85,22 @@ def test_the_last_words_are_there_after_a_reload(house: House, colleague: Callab
     li.well()
 
 
+def test_more_words_than_go_out_with_a_page_hold_it_back_until_they_are_kept(li: Colleague, house: House) -> None:
+    house.do("li", house.references()[0], "triage", decision="investigate")
+    li.case(house.references()[0])
+    for field in ("#summary", "#internal_note"):
+        li.page.locator(field).click()
+        li.page.locator(field).fill("理由" * 10_000)
+    with li.page.expect_response("**/draft"):
+        li.page.evaluate("location.reload()")
+    assert [trouble.partition(":")[0] for trouble in li.troubles] == ["dialog"]
+    li.troubles.clear()
+    li.page.reload()
+    for field in ("#summary", "#internal_note"):
+        expect(li.page.locator(field)).to_have_value("理由" * 10_000)
+    li.well()
+
+
 def test_in_the_other_language_stands_what_was_typed_in_this_one(
     house: House, customer: Callable[..., Customer]
 ) -> None:

@@ -80,6 +80,10 @@ def test_nobody_writes_over_a_draft_unseen(pair: Pair, house: House) -> None:
     expect(li.page.locator(".versions")).to_contain_text(say["other"])
     expect(li.page.locator(".versions")).to_contain_text(say["mine"])
     li.well(refused=409)
+    li.page.locator(".side a[href='/console/knowledge']").click()
+    expect(li.page.locator(".versions")).to_contain_text(say["mine"])
+    assert [trouble.partition(":")[0] for trouble in li.troubles] == ["dialog"], "asked back before it is lost"
+    li.troubles.clear()
     li.page.locator("button[formaction$=draft]").click()
     expect(li.page.locator("#reason")).to_have_value(say["mine"])
     li.page.locator("label:has([name=decision][value=investigate])").click()

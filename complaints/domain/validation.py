@@ -18,7 +18,7 @@ from complaints.domain.errors import FieldProblem
 NO_NUL = r"^[^\x00]*$"
 #: Anything with one @ and a dotted domain; whether it exists, the delivery shows.
 EMAIL = r"^[^@\s<>,;\x00]+@[^@\s<>,;\x00]+\.[^@\s<>,;.\x00]+$"
-PHONE = r"^[+0-9][0-9 ()\-/]{3,30}$"
+PHONE = r"^\(?[+0-9][0-9 ()\-/]{3,30}$"
 #: A key of the policy: category, team, root cause, standard solution.
 CODE = r"^[a-z][a-z0-9_]{0,63}$"
 #: A currency of ISO 4217.

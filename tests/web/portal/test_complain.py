@@ -50,6 +50,12 @@ def test_form_review_send_receipt(visitor: Visitor, product: App) -> None:
     assert visitor.web.get(sent.headers["location"]).text == receipt.text
 
 
+def test_what_a_chinese_keyboard_types_in_full_width_is_understood(visitor: Visitor, product: App) -> None:
+    visitor.send(email="ｗang＠example．com", phone="（０１０）６５５２ ９９８８")
+    _, who = stored(product)
+    assert (who.email, who.phone) == ("wang@example.com", "01065529988")
+
+
 def test_anonymous_means_without_a_name(visitor: Visitor, product: App) -> None:
     token = visitor.send(who="anonymous", name="Wang Fang", email="", phone="")
     _, who = stored(product)
@@ -73,6 +79,7 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({"desired_remedy": "x" * 2001}, "desired_remedy"),
     ({"who": ""}, "who"),
     ({"name": " "}, "name"),
+    ({"email": "王芳@example.com"}, "email"),
     ({"email": "nobody at all"}, "email"),
     ({"phone": "call me"}, "phone"),
     ({"email": "", "phone": ""}, "email"),

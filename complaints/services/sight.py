@@ -29,17 +29,21 @@ class Sight:
         self._me, self._my_name = str(visitor.complainant.id), visitor.actor.name
         #: Whether the complaint was theirs from the beginning.
         self.first = visitor.complaint.complainant_id == visitor.complainant.id
-        self.own = visitor.complaint if self.first else self._merged(visitor)
+        self.own = self._theirs(visitor)
         others = [p for p in parties(work, visitor.complaint) if p.id != visitor.complainant.id]
         self._others = {str(p.id) for p in others}
         self._their_names = {p.name or "Complainant" for p in others}
         self._joined_at = self._first_merger() if others else None
 
-    def _merged(self, visitor: Visitor) -> Complaint | None:
-        party = self._work.session.get(Party, (visitor.complaint.id, visitor.complainant.id))
-        if party is None or party.via_complaint_id is None:
-            return None
-        return self._work.session.get_one(Complaint, party.via_complaint_id)
+    def _theirs(self, visitor: Visitor) -> Complaint | None:
+        """The complaint that was theirs, however many mergers ago."""
+        found = visitor.complaint
+        while found.complainant_id != visitor.complainant.id:
+            party = self._work.session.get(Party, (found.id, visitor.complainant.id))
+            if party is None or party.via_complaint_id is None:
+                return None
+            found = self._work.session.get_one(Complaint, party.via_complaint_id)
+        return found
 
     def _first_merger(self) -> datetime | None:
         mergers = select(func.min(Event.at)).where(Event.complaint_id == self._complaint.id, Event.kind == "merged")

@@ -212,14 +212,14 @@ def test_a_wrong_file_is_named_and_nothing_is_sent(
     visitor: Visitor, product: App, name: str, content: bytes, said: str
 ) -> None:
     opened = slip(visitor.web.get("/complain").text)
-    answer = visitor.post(
-        "/complain", "send", opened, [("files", (name, content)), ("files", ("ok.png", PNG))], **FILLED
-    )
+    files = [("files", (each, what)) for each, what in (("ok.png", PNG), (name, content), ("too.png", PNG + b"2"))]
+    answer = visitor.post("/complain", "send", opened, files, **FILLED)
     assert answer.status_code == 422
     assert f"“{name}”" in answer.text
     assert said in answer.text
     assert FILLED["narrative"] in answer.text
     assert counted(product, Complaint) == counted(product, Attachment) == 0
+    assert [path for path in product.blobs.root.rglob("*") if path.is_file()] == [], "what no case has, nobody erases"
 
 
 def test_a_zip_bomb_is_never_unpacked(visitor: Visitor, product: App) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from typing import Any
 
 from prefect import task
@@ -18,6 +19,8 @@ from tasks.orphans import release_all
 _BY_SCHEDULE: dict[str, Any] = {"retries": 0, "persist_result": False}
 #: The work pool of all our deployments.
 POOL = "complaints"
+#: No file is on its way for so long.
+_UPLOAD = timedelta(days=1)
 
 
 @task(name="sweep intents", **_BY_SCHEDULE)
@@ -61,6 +64,7 @@ def compare() -> dict[str, int]:
     with app().store.work(SYSTEM) as work:
         watch.runs_failed(work, report.failed + report.stuck)
         signin.forget_old(work)
+        app().blobs.forget_unfinished(work.now - _UPLOAD)
         marks.set_mark(work, "reconcile", {"count": report.looked_at})
     return {"looked_at": report.looked_at, **found}
 

@@ -21,7 +21,7 @@ _ATOM = r"[A-Za-z0-9!#$%&'*+/=?^_`{|}~\-]+"
 _LABEL = r"[^\s\x00-\x2c\x2e\x2f\x3a-\x40\x5b-\x5e\x60\x7b-\x7f]{1,63}"
 #: What a mail can be addressed to (dot-atom of RFC 5322, a dotted domain); whether it exists, the delivery shows.
 EMAIL = rf"^{_ATOM}(\.{_ATOM})*@{_LABEL}(\.{_LABEL})+$"
-PHONE = r"^[+0-9][0-9 ()\-/]{3,30}$"
+PHONE = r"^\(?[+0-9][0-9 ()\-/]{3,30}$"
 #: A key of the policy: category, team, root cause, standard solution.
 CODE = r"^[a-z][a-z0-9_]{0,63}$"
 #: A currency of ISO 4217.

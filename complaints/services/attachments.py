@@ -32,25 +32,37 @@ class NewFile:
     content_type: str
 
 
-def keep(upload: Upload, claimed: str, accepted: tuple[str, ...]) -> NewFile:
-    """Judge what was received by its content, and make it permanent under a safe form of the `claimed` name.
+@dataclass(frozen=True)
+class Judged:
+    """A file that was received and may be taken, under a safe name; nothing of it stays unless it is kept."""
+
+    upload: Upload
+    name: str
+    content_type: str
+
+    def keep(self) -> NewFile:
+        """Make it permanent."""
+        blob = self.upload.keep()
+        return NewFile(self.name, blob.sha256, blob.size, self.content_type)
+
+
+def judge(upload: Upload, claimed: str, accepted: tuple[str, ...]) -> Judged:
+    """What was received, by its content, under a safe form of the `claimed` name.
 
     `InvalidInput` when it is empty, `UnsupportedType` when its kind is not among `accepted` or its name belies it.
     """
     if upload.size == 0:
         raise InvalidInput("the file is empty; choose another one", "file")
     name = safe_name(claimed)
-    kind = content_type(upload.head, name, accepted)
-    blob = upload.keep()
-    return NewFile(name, blob.sha256, blob.size, kind)
+    return Judged(upload, name, content_type(upload.head, name, accepted))
 
 
 def store(blobs: Blobs, pieces: Iterable[bytes], claimed: str, limit: int, accepted: tuple[str, ...]) -> NewFile:
-    """The same from the beginning; `LimitExceeded` as soon as there are more than `limit` bytes."""
+    """Receive, judge and keep; `LimitExceeded` as soon as there are more than `limit` bytes."""
     with blobs.upload(limit) as upload:
         for piece in pieces:
             upload.write(piece)
-        return keep(upload, claimed, accepted)
+        return judge(upload, claimed, accepted).keep()
 
 
 def attach(work: Work, reference: str, file: NewFile, audience: Audience) -> tuple[Attachment, bool]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlmodel import col, func, select
+from sqlmodel import func, select
 
 from complaints.domain.vocabulary import Audience
 from complaints.services import actions, attachments, view
@@ -29,18 +29,21 @@ class Sight:
         self._me, self._my_name = str(visitor.complainant.id), visitor.actor.name
         #: Whether the complaint was theirs from the beginning.
         self.first = visitor.complaint.complainant_id == visitor.complainant.id
-        self.own = visitor.complaint if self.first else self._merged(visitor)
+        self.own = self._theirs(visitor)
         others = [p for p in parties(work, visitor.complaint) if p.id != visitor.complainant.id]
         self._others = {str(p.id) for p in others}
         self._their_names = {p.name or "Complainant" for p in others}
         self._joined_at = self._first_merger() if others else None
 
-    def _merged(self, visitor: Visitor) -> Complaint | None:
-        """What the visitor sent, which may have been merged more than once since."""
-        me = visitor.complainant.id
-        theirs = select(Complaint).join(Party, col(Party.complaint_id) == col(Complaint.id))
-        theirs = theirs.where(Party.complainant_id == me, Complaint.complainant_id == me)
-        return self._work.session.exec(theirs).first()
+    def _theirs(self, visitor: Visitor) -> Complaint | None:
+        """The complaint that was theirs, however many mergers ago."""
+        found = visitor.complaint
+        while found.complainant_id != visitor.complainant.id:
+            party = self._work.session.get(Party, (found.id, visitor.complainant.id))
+            if party is None or party.via_complaint_id is None:
+                return None
+            found = self._work.session.get_one(Complaint, party.via_complaint_id)
+        return found
 
     def _first_merger(self) -> datetime | None:
         mergers = select(func.min(Event.at)).where(Event.complaint_id == self._complaint.id, Event.kind == "merged")

@@ -13,6 +13,7 @@ import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import BinaryIO
 
@@ -97,6 +98,16 @@ class Blobs:
             yield upload
         finally:
             upload.discard()
+
+    def forget_unfinished(self, before: datetime) -> int:
+        """Remove what was begun before then and never kept, because the process was killed; how many files."""
+        count = 0
+        for path in self.incoming.iterdir():
+            with suppress(FileNotFoundError):  # kept or removed meanwhile
+                if path.stat().st_mtime < before.timestamp():
+                    path.unlink()
+                    count += 1
+        return count
 
     def open(self, sha256: str) -> BinaryIO:
         """The file, for reading; `NotFound` when it is not here."""

@@ -107,7 +107,7 @@ async def _pour(pieces: AsyncIterator[bytes], upload: Upload) -> None:
 def _store(
     product: App, actor: Actor, reference: str, upload: Upload, claimed: str, audience: Audience
 ) -> tuple[shapes.AttachmentShape, bool]:
-    file = attachments.keep(upload, claimed, product.settings.attachment_types)
+    file = attachments.judge(upload, claimed, product.settings.attachment_types).keep()
     with product.store.work(actor) as work:
         row, new = attachments.attach(work, reference, file, audience)
     return present.attachment(row, reference), new

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from contextlib import AbstractAsyncContextManager
+from contextlib import AbstractAsyncContextManager, ExitStack
 from typing import Any, BinaryIO
 
 from fastapi import Request
@@ -10,7 +10,7 @@ from starlette.datastructures import FormData, UploadFile
 
 from complaints.domain.errors import InvalidInput, LimitExceeded, UnsupportedType
 from complaints.domain.filetype import safe_name
-from complaints.services.attachments import NewFile, store
+from complaints.services.attachments import Judged, NewFile, judge
 from config.wiring import App
 from web.language import N_, Speech
 
@@ -50,28 +50,29 @@ def chosen(form: FormData) -> list[UploadFile]:
 
 
 def receive(product: App, uploads: list[UploadFile], speech: Speech) -> tuple[list[NewFile], list[str]]:
-    """Store the files; what was wrong with which, in words. With any wrong, none should be attached."""
+    """Store the files; what was wrong with which, in words. With any wrong, none is stored."""
     if len(uploads) > MOST:
         return [], [speech.say(N_("Choose at most %(most)s files. You can add more later."), most=MOST)]
-    found, wrong = [], []
-    for upload in uploads:
-        name = safe_name(upload.filename or "")
-        try:
-            file = _store(product, upload.file, name)
-        except LimitExceeded:
-            said = N_("“%(name)s” is larger than %(limit)s. Choose a smaller file.")
-            wrong.append(speech.say(said, name=name, limit=megabytes(product)))
-        except UnsupportedType:
-            said = N_("“%(name)s” is not a kind of file we can take, or its name does not match its content.")
-            wrong.append(speech.say(said, name=name))
-        except InvalidInput:
-            wrong.append(speech.say(N_("“%(name)s” is empty. Choose another file."), name=name))
-        else:
-            found.append(file)
-    return found, wrong
+    good, wrong = [], []
+    with ExitStack() as held:  # until all are judged
+        for upload in uploads:
+            name = safe_name(upload.filename or "")
+            try:
+                good.append(_judged(product, held, upload.file, name))
+            except LimitExceeded:
+                said = N_("“%(name)s” is larger than %(limit)s. Choose a smaller file.")
+                wrong.append(speech.say(said, name=name, limit=megabytes(product)))
+            except UnsupportedType:
+                said = N_("“%(name)s” is not a kind of file we can take, or its name does not match its content.")
+                wrong.append(speech.say(said, name=name))
+            except InvalidInput:
+                wrong.append(speech.say(N_("“%(name)s” is empty. Choose another file."), name=name))
+        return ([], wrong) if wrong else ([each.keep() for each in good], [])
 
 
-def _store(product: App, source: BinaryIO, name: str) -> NewFile:
-    pieces = iter(lambda: source.read(_CHUNK), b"")
+def _judged(product: App, held: ExitStack, source: BinaryIO, name: str) -> Judged:
     settings = product.settings
-    return store(product.blobs, pieces, name, settings.attachment_limit, settings.attachment_types)
+    received = held.enter_context(product.blobs.upload(settings.attachment_limit))
+    for piece in iter(lambda: source.read(_CHUNK), b""):
+        received.write(piece)
+    return judge(received, name, settings.attachment_types)

@@ -50,6 +50,12 @@ def test_form_review_send_receipt(visitor: Visitor, product: App) -> None:
     assert visitor.web.get(sent.headers["location"]).text == receipt.text
 
 
+def test_what_a_chinese_keyboard_types_in_full_width_is_understood(visitor: Visitor, product: App) -> None:
+    visitor.send(email="ｗang＠example．com", phone="（０１０）６５５２ ９９８８")
+    _, who = stored(product)
+    assert (who.email, who.phone) == ("wang@example.com", "01065529988")
+
+
 def test_anonymous_means_without_a_name(visitor: Visitor, product: App) -> None:
     token = visitor.send(who="anonymous", name="Wang Fang", email="", phone="")
     _, who = stored(product)
@@ -73,6 +79,7 @@ WRONG: list[tuple[dict[str, Any], str]] = [
     ({"desired_remedy": "x" * 2001}, "desired_remedy"),
     ({"who": ""}, "who"),
     ({"name": " "}, "name"),
+    ({"email": "王芳@example.com"}, "email"),
     ({"email": "nobody at all"}, "email"),
     ({"phone": "call me"}, "phone"),
     ({"email": "", "phone": ""}, "email"),
@@ -205,14 +212,14 @@ def test_a_wrong_file_is_named_and_nothing_is_sent(
     visitor: Visitor, product: App, name: str, content: bytes, said: str
 ) -> None:
     opened = slip(visitor.web.get("/complain").text)
-    answer = visitor.post(
-        "/complain", "send", opened, [("files", (name, content)), ("files", ("ok.png", PNG))], **FILLED
-    )
+    files = [("files", (each, what)) for each, what in (("ok.png", PNG), (name, content), ("too.png", PNG + b"2"))]
+    answer = visitor.post("/complain", "send", opened, files, **FILLED)
     assert answer.status_code == 422
     assert f"“{name}”" in answer.text
     assert said in answer.text
     assert FILLED["narrative"] in answer.text
     assert counted(product, Complaint) == counted(product, Attachment) == 0
+    assert [path for path in product.blobs.root.rglob("*") if path.is_file()] == [], "what no case has, nobody erases"
 
 
 def test_a_zip_bomb_is_never_unpacked(visitor: Visitor, product: App) -> None:

@@ -265,6 +265,25 @@ def test_merged_complainants_read_nothing_of_each_other(visitor: Visitor, desk: 
         assert visitor.web.get(f"/track/{reader}/files/{files[name]}").status_code == status
 
 
+def test_after_two_mergers_everybody_still_reads_their_own_words(visitor: Visitor, desk: Desk, token: str) -> None:
+    first = desk.newest()
+    bob = joining(visitor, desk, first)
+    visitor.send(name="Carol", email="carol@example.com", narrative="Carol's words about a heater.")
+    desk.take_up(desk.newest())
+    desk.act(first, "merge", into=desk.newest(), reason="same")
+    for reader, own, others in (
+        (bob, "My own story", ("The heater you delivered", "Carol")),
+        (token, "The heater you delivered", ("My own story", "Carol")),
+    ):
+        onward = re.search(r'href="/track/([^"]+)">Follow it there', visitor.page(reader).text)
+        assert onward
+        for page in told(visitor, onward[1]):
+            assert desk.newest() in page
+            assert own in page
+            for secret in others:
+                assert secret not in page
+
+
 def test_a_case_of_several_is_ended_by_none_who_joined(visitor: Visitor, desk: Desk, token: str) -> None:
     """Bob's word must not end Wang Fang's complaint, nor hers his right to an answer."""
     first = desk.newest()

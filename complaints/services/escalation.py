@@ -14,7 +14,7 @@ from sqlmodel import col, select
 from complaints.domain.sla_policy import QuietHours, RungAction, RungPolicy
 from complaints.domain.vocabulary import OPEN, SEVERITIES, IntentKind, IntentState, Severity, StepKind
 from complaints.services import holding, notices, opening, outbox, routing
-from complaints.services.actions import reclassify
+from complaints.services.reclassification import reclassify
 from complaints.services.superiors import Recipient, Superiors
 from complaints.services.transition import perform, record
 from complaints.store.tables import Clock, Complaint, Outbox, Step

@@ -9,14 +9,7 @@ from uuid import UUID
 from pydantic import ValidationError
 from sqlmodel import select
 
-from complaints.domain.errors import (
-    AlreadyDone,
-    Conflict,
-    Forbidden,
-    InvalidInput,
-    NotFound,
-    StaleVersion,
-)
+from complaints.domain.errors import AlreadyDone, Conflict, Forbidden, InvalidInput, NotFound, StaleVersion
 from complaints.domain.forms import (
     FORMS,
     ApprovalDecision,
@@ -39,14 +32,20 @@ from complaints.domain.forms import (
     TriageForm,
 )
 from complaints.domain.validation import problems_of
-from complaints.domain.vocabulary import (
-    Finding,
-    Role,
-    Status,
-    StepKind,
-    StepState,
+from complaints.domain.vocabulary import Finding, Role, Status, StepKind, StepState
+from complaints.services import (
+    actions,
+    appeals,
+    decision,
+    extension,
+    holding,
+    merging,
+    reclassification,
+    remedies,
+    response,
+    routing,
+    waiting,
 )
-from complaints.services import actions, decision, extension, holding, remedies, response, routing
 from complaints.services.transition import lock, perform, record, wake
 from complaints.store.tables import Complaint, Person, Step
 from complaints.store.unit import Work
@@ -171,7 +170,7 @@ def kind_of(work: Work, step_id: UUID) -> StepKind:
 def _triage(work: Work, complaint: Complaint, step: Step, form: TriageForm) -> None:
     holding.triaged(work, complaint, step)
     if form.category or form.severity or form.team:
-        actions.reclassify(
+        reclassification.reclassify(
             work,
             complaint,
             form.category,
@@ -187,8 +186,8 @@ def _triage(work: Work, complaint: Complaint, step: Step, form: TriageForm) -> N
         actions.reject(work, complaint, form.reason)
     else:
         assert form.merge_into is not None
-        into = actions.named(work, complaint, form.merge_into, "merge_into")
-        actions.merge(work, complaint, into, form.reason, "merge_into")
+        into = merging.named(work, complaint, form.merge_into, "merge_into")
+        merging.merge(work, complaint, into, form.reason, "merge_into")
 
 
 def _investigation(work: Work, complaint: Complaint, step: Step, form: InvestigationForm) -> None:
@@ -208,7 +207,7 @@ def _investigation(work: Work, complaint: Complaint, step: Step, form: Investiga
         proposals=form.remedies,
     )
     if complaint.status in (Status.AWAITING_CUSTOMER, Status.AWAITING_THIRD_PARTY):
-        actions.stop_waiting(work, complaint, "findings were submitted without waiting further")
+        waiting.stop_waiting(work, complaint, "findings were submitted without waiting further")
     perform(
         work,
         complaint,
@@ -234,20 +233,20 @@ def _response(work: Work, complaint: Complaint, step: Step, form: ResponseForm) 
 
 def _call_back(work: Work, complaint: Complaint, step: Step, form: CallBackForm) -> None:
     if not form.reached:
-        actions.close_unconfirmed(work, complaint, "called back, nobody answered")
+        appeals.close_unconfirmed(work, complaint, "called back, nobody answered")
     elif form.satisfied:
-        actions.confirm(
+        appeals.confirm(
             work,
             complaint,
             ConfirmationForm(accepted=True, words=form.words),
             via="phone",
         )
     else:
-        actions.appeal(work, complaint, form.words or "not satisfied, said on the telephone")
+        appeals.appeal(work, complaint, form.words or "not satisfied, said on the telephone")
 
 
 def _confirmation(work: Work, complaint: Complaint, step: Step, form: ConfirmationForm) -> None:
-    actions.confirm(
+    appeals.confirm(
         work,
         complaint,
         form,
@@ -257,7 +256,7 @@ def _confirmation(work: Work, complaint: Complaint, step: Step, form: Confirmati
 
 def _review(work: Work, complaint: Complaint, step: Step, form: ReviewForm) -> None:
     if form.decision is ReviewDecision.EXTERNAL:
-        actions.refer_externally(work, complaint, form.body_name or "", form.summary)
+        appeals.refer_externally(work, complaint, form.body_name or "", form.summary)
         return
     finding = form.finding or Finding(complaint.finding or Finding.NOT_UPHELD)
     decision.note_findings(work, complaint, "review", finding, form.summary, proposals=form.remedies)
@@ -283,7 +282,7 @@ def _external(work: Work, complaint: Complaint, step: Step, form: ExternalForm) 
 
 def _closure(work: Work, complaint: Complaint, step: Step, form: ClosureForm) -> None:
     if form.decision is ClosureDecision.REOPEN:
-        actions.reopen(work, complaint, form.reason)
+        appeals.reopen(work, complaint, form.reason)
     else:
         event = record(work, complaint, "window_ended", reason=form.reason)
         wake(work, complaint, event.seq)

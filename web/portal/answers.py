@@ -10,7 +10,7 @@ from starlette.datastructures import FormData
 
 from complaints.domain.errors import FieldProblem
 from complaints.domain.intake import NARRATIVE_LIMIT, NewComplaint
-from complaints.domain.validation import narrow, problems_of
+from complaints.domain.validation import problems_of
 from complaints.domain.vocabulary import Channel, Language, Need
 from web.language import N_, Speech
 from web.portal import files
@@ -82,8 +82,6 @@ def _contact(answers: Answers) -> dict[str, str]:
     """What the fields about the person lack together."""
     needs, email, phone = answers["needs"], answers["email"].strip(), answers["phone"].strip()
     wrong = {}
-    if not narrow(email).partition("@")[0].isascii():  # no letter would arrive there
-        wrong["email"] = N_("Write the address like name@example.com.")
     if answers["who"] not in ("named", "anonymous"):
         wrong["who"] = N_("Choose whether you give your name.")
     if Need.SAFE_CONTACT_ONLY in needs:

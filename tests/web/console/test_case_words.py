@@ -6,7 +6,7 @@ import re
 
 from complaints.domain.ports import SYSTEM, Actor
 from complaints.domain.vocabulary import Audience, Role, StepKind
-from complaints.services import actions, attachments, casefile
+from complaints.services import actions, attachments, casefile, thread
 from complaints.services.attachments import NewFile
 from complaints.services.transition import lock
 from tests.web.console.casework import Desk
@@ -20,16 +20,16 @@ def test_who_wrote_to_whom_is_told_and_letters_of_the_machine_are_folded(desk: D
         actions.act(work, desk.reference, "customer_replied", {"answer": "The small one."})
     with desk.office.product.store.work(SYSTEM) as work:
         letter = {"direction": "out", "audience": Audience.COMPLAINANT, "subject": "We have your complaint"}
-        actions.post(work, desk.case(), "Dear customer, …", kind="acknowledgment", **letter)
+        thread.post(work, desk.case(), "Dear customer, …", kind="acknowledgment", **letter)
     page = desk.li.get(desk.path).text
-    thread = re.search(r'<ol class="thread">(.*?)</ol>', page, flags=re.S)
-    assert thread
-    said = [text_of(one) for one in re.findall(r"<li class=.*?</li>", thread[1], flags=re.S)]
+    shown = re.search(r'<ol class="thread">(.*?)</ol>', page, flags=re.S)
+    assert shown
+    said = [text_of(one) for one in re.findall(r"<li class=.*?</li>", shown[1], flags=re.S)]
     assert any(one.startswith("To the customer → Li Na Question") and "Which heater is it?" in one for one in said)
     assert any(one.startswith("From the customer Li Na Answer") and "The small one." in one for one in said)
     [letter_of_the_house] = [one for one in said if "Dear customer" in one]
     assert letter_of_the_house.startswith("To the customer → Example Company Acknowledgment")
-    assert '<details><summary class="soft">We have your complaint</summary>' in thread[1]
+    assert '<details><summary class="soft">We have your complaint</summary>' in shown[1]
     desk.li.web.cookies.set("lang", "zh-CN")
     assert "发给客户 →" in text_of(desk.li.get(desk.path).text)
 

@@ -249,7 +249,8 @@ class System:
         """One acknowledgment each (letter, thread and log), unbroken logs, bags as they were written."""
         wanted = sorted(references)
         files = self.receipts("acknowledgment")
-        assert {r: files[r] for r in wanted if files[r] != 1} == {}
+        wrong = {r: files[r] for r in wanted if files[r] != 1}
+        assert not wrong, f"{wrong} acknowledgments: {[self._runs_of(r) for r in wrong]}"
         thread = self.rows(
             "select c.reference, count(m.kind) from complaint c left join message m on m.complaint_id = c.id "
             "and m.kind = 'acknowledgment' where c.reference = any(%s) group by 1",

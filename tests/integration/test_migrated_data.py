@@ -25,6 +25,8 @@ def url(databases: Databases) -> Iterator[str]:
 def test_telephone_numbers_get_the_spelling_in_which_they_are_looked_for(url: str) -> None:
     engine = create_engine(url, poolclass=NullPool)
     with engine.begin() as connection:  # as it was before 0010
+        connection.execute(text("alter table person drop column password_until"))
+        connection.execute(text("alter table person add column password_temporary boolean not null default false"))
         connection.execute(text("drop index event_disposal"))
         connection.execute(text("update alembic_version set version_num = '0009'"))
         for number, phone in enumerate(WRITTEN):

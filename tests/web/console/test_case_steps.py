@@ -8,7 +8,7 @@ from sqlmodel import select
 
 from complaints.domain.ports import SYSTEM
 from complaints.domain.vocabulary import Role, StepKind
-from complaints.services import actions, drafts, walk
+from complaints.services import actions, clocks, drafts, walk
 from complaints.store.columns import new_id
 from complaints.store.tables import Complaint, Link, Message
 from tests.web.console.casework import TEAMS, UNSURE, Desk
@@ -232,7 +232,7 @@ def test_without_a_session_the_form_waits_until_one_has_signed_in_again(desk: De
 def test_whatever_stands_beside_the_step_can_be_chosen(desk: Desk) -> None:
     desk.to_investigation()
     with desk.office.product.store.work(desk.actor("li")) as work:
-        clock = next(c for c in actions.clocks.of(work, desk.case()) if c.name == "resolve")
+        clock = next(c for c in clocks.of(work, desk.case()) if c.name == "resolve")
         ask = {"clock": f"{clock.profile}.{clock.name}", "days": 2, "reason": "the expert is away"}
         actions.act(work, desk.reference, "request_extension", ask)
     step = desk.step(StepKind.EXTENSION)

@@ -162,7 +162,10 @@ def test_a_full_disk_does_not_stop_the_supervisor(tmp_path: Path) -> None:
 
 
 class _Server:
-    """Stands in for PostgreSQL: it is dead, and comes back when the disk has room again."""
+    """Stands in for PostgreSQL: it is dead, and comes back when the disk has room again.
+
+    A test cannot fill the disk of whoever runs it.
+    """
 
     pid = os.getpid()
 
@@ -186,7 +189,7 @@ def test_a_database_that_cannot_start_yet_is_tried_again(tmp_path: Path) -> None
     stack = Stack(Settings(home=tmp_path), said.append)
     full = OSError(errno.ENOSPC, "No space left on device")
     server = _Server(tmp_path / "postgres.log", [full, StackError("PostgreSQL did not start: no room.")])
-    stack.postgres = server  # type: ignore[assignment]
+    stack.postgres = server  # type: ignore[assignment]  # stands in for it
     while not server.up:
         stack._keep_postgres()
     assert [line.partition(";")[0] for line in said] == [
@@ -210,7 +213,7 @@ def test_a_database_without_room_waits_for_it_and_costs_no_try(tmp_path: Path, m
     monkeypatch.setattr(supervisor, "_LOOK_FOR_ROOM", 0.01)
     monkeypatch.setattr(supervisor.shutil, "disk_usage", lambda _: SimpleNamespace(free=next(free)))
     server = _Server(tmp_path / "postgres.log", [])
-    stack.postgres = server  # type: ignore[assignment]
+    stack.postgres = server  # type: ignore[assignment]  # stands in for it
     stack._keep_postgres()
     assert server.up
     assert len(said) == 3

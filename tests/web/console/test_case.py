@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from sqlalchemy import event
@@ -194,8 +195,9 @@ def test_every_kind_of_event_has_a_sentence(office: Office) -> None:
     kinds = {*TABLE, "received", "screened", "classified", "acknowledged", "merged", "rung_fired"}
     assert kinds <= set(case_words._SAID)
     product = office.product
-    speech = Speech("zh-CN", product.store.now().tzinfo, "console")  # type: ignore[arg-type]  # any zone will do
-    words = CaseWords(Labels(speech), product.policies.active(product.store.now()))
+    words = CaseWords(
+        Labels(Speech("zh-CN", ZoneInfo("Asia/Shanghai"), "console")), product.policies.active(product.store.now())
+    )
     for kind in kinds:
         bare = Event(complaint_id=new_id(product.store.now()), seq=1, at=product.store.now(), kind=kind, data={}, **WHO)
         assert "%(" not in words.event(bare)
@@ -204,7 +206,7 @@ def test_every_kind_of_event_has_a_sentence(office: Office) -> None:
 def test_what_a_word_spoke_for_has_a_name(office: Office) -> None:
     product = office.product
     policy = product.policies.active(product.store.now())
-    words = CaseWords(Labels(Speech("zh-CN", product.store.now().tzinfo, "console")), policy)  # type: ignore[arg-type]  # any zone will do
+    words = CaseWords(Labels(Speech("zh-CN", ZoneInfo("Asia/Shanghai"), "console")), policy)
     codes = [*(c.key for c in policy.taxonomy.categories), *(s.key for s in policy.lifecycle.solutions), "critical"]
     assert len(codes) > 3
     for code in codes:

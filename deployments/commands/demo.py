@@ -24,7 +24,7 @@ from config.settings import load_settings, secluded_settings
 from config.wiring import App
 from deployments.actors import STAFF, Office, in_background
 from deployments.commands.output import OPERATOR, err, out, say, table
-from deployments.commands.up import announce, say_if_heard
+from deployments.commands.up import STOPS, announce, say_if_heard
 from deployments.stack.supervisor import Stack
 
 _CONFIG = Path(__file__).resolve().parents[2] / "config"
@@ -76,7 +76,10 @@ def demo(
             announce(stack, summary(ready, time.monotonic() - began, complete=complete))
             out.print(_logins(office))
             if stay if stay is not None else sys.stdout.isatty():
+                say(STOPS)
                 stack.watch()
+            else:
+                say("It stops now, since no terminal is here; --stay keeps it up.")
     except KeyboardInterrupt:
         say("Stopped.")
         return
@@ -128,15 +131,16 @@ def _explain_ladder(app: App, office: Office) -> None:
     say(f"{reference} {'climbed its ladder' if fired else 'has not begun to climb its ladder yet'}", "bold")
     again = f"COMPLAINTS_HOME={app.settings.home} complaints sla explain {reference} --clock demo.resolve"
     say(f"  while this system is up: {again}")
+    zone = ZoneInfo(app.settings.time_zone)
     for event in fired:
         data = event["data"]
-        say(f"  {event['at'][11:19]}  {data['clock']} {data['rung']}: {', '.join(data['actions'])}")
+        say(
+            f"  {datetime.fromisoformat(event['at']).astimezone(zone):%H:%M:%S}  {data['clock']} {data['rung']}: {', '.join(data['actions'])}"
+        )
     if not fired:
         return  # time was up before the case was routed
     with app.store.reading(OPERATOR) as work:
-        for told in clocks.explained(
-            work, access.see(work, reference), ZoneInfo(app.settings.time_zone), "demo.resolve"
-        ):
+        for told in clocks.explained(work, access.see(work, reference), zone, "demo.resolve"):
             for line in tell(told, Language.EN).lines():
                 say(f"  {line}")
 

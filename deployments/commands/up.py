@@ -11,6 +11,8 @@ from config.settings import load_settings
 from deployments.commands.output import say
 from deployments.stack.supervisor import Stack
 
+#: Said where a command stays.
+STOPS = "Ctrl-C stops it."
 _ENDINGS = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)
 
 
@@ -27,6 +29,7 @@ def up() -> None:
     say(f"Starting on {stack.home}")
     with suppress(KeyboardInterrupt), stack:
         announce(stack, f"Ready in {time.monotonic() - began:.1f} s.")
+        say(STOPS)
         stack.watch()
     say("Stopped.")
 
@@ -63,4 +66,3 @@ def announce(stack: Stack, headline: str) -> None:
         login, password = stack.first_admin
         say("First sign-in at the console, shown this once:", "bold")
         say(f"  login      {login}\n  password   {password}  (to be changed within {signin.TEMPORARY.days} days)")
-    say("Ctrl-C stops it.")

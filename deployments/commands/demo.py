@@ -133,10 +133,8 @@ def _explain_ladder(app: App, office: Office) -> None:
     say(f"  while this system is up: {again}")
     zone = ZoneInfo(app.settings.time_zone)
     for event in fired:
-        data = event["data"]
-        say(
-            f"  {datetime.fromisoformat(event['at']).astimezone(zone):%H:%M:%S}  {data['clock']} {data['rung']}: {', '.join(data['actions'])}"
-        )
+        data, at = event["data"], datetime.fromisoformat(event["at"]).astimezone(zone)
+        say(f"  {at:%H:%M:%S}  {data['clock']} {data['rung']}: {', '.join(data['actions'])}")
     if not fired:
         return  # time was up before the case was routed
     with app.store.reading(OPERATOR) as work:
